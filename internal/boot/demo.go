@@ -1,0 +1,87 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"bzmage/internal/event"
+	"bzmage/internal/fault"
+	"bzmage/internal/plain"
+	"bzmage/internal/qemu"
+	"bzmage/internal/run"
+)
+
+// DemoParams is a boot without checks.
+type DemoParams struct {
+	Machine qemu.Machine // Ports are set here
+	Console string       // file for the console
+	Out     io.Writer    // gets what the guest prints
+}
+
+// errDemoEnd ends the demo when nobody reads what it prints.
+var errDemoEnd = errors.New("output closed")
+
+// Demo boots the machine in its demo mode and copies what its program prints
+// to p.Out until ctx ends, which is a success. Control characters from the
+// guest are taken out.
+func Demo(ctx context.Context, p DemoParams) error {
+	events, err := newGuest(Params{Limits: DefaultLimits(p.Machine.Accel)}, "demo")
+	if err != nil {
+		return err
+	}
+	defer events.close()
+	output, err := newGuest(Params{}, "demo")
+	if err != nil {
+		return err
+	}
+	defer output.close()
+	p.Machine.Ports = []string{event.Port, event.DemoPort}
+	p.Machine.Append = append([]string{"bzmage.id=demo", "bzmage.mode=demo", "quiet"}, p.Machine.Append...)
+	argv, err := p.Machine.Argv()
+	if err != nil {
+		return fault.New(fault.Internal, "", "demo: %w", err)
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Go(events.readEvents)
+	wg.Go(func() { cancel(copyClean(p.Out, output.ours)) })
+	err = run.Run(inner, run.Cmd{
+		Argv: argv, Env: run.Env(), Log: p.Console, Stdout: events, Stderr: &events.stderr,
+		ExtraFiles: []*os.File{events.theirs, output.theirs}, Grace: time.Second,
+	})
+	why := context.Cause(inner)
+	events.theirs.Close()
+	output.theirs.Close()
+	wg.Wait()
+	if ctx.Err() != nil || errors.Is(why, errDemoEnd) {
+		return nil
+	}
+	o := events.outcome(err, nil)
+	if len(o.Crashes) > 0 {
+		return fault.New(fault.Crashed, "the whole console: "+p.Console, "the demo's kernel crashed: %s", o.Crashes[0].Title)
+	}
+	return fault.New(fault.EarlyExit, "the whole console: "+p.Console, "the demo's machine stopped: %s", firstLine(o.Stderr, fmt.Sprint(err)))
+}
+
+// copyClean copies text a piece at a time. It returns errDemoEnd when out does
+// not take it any more, and nil when the guest says no more.
+func copyClean(out io.Writer, in io.Reader) error {
+	buf := make([]byte, 4096)
+	for {
+		n, err := in.Read(buf)
+		if n > 0 {
+			if _, err := io.WriteString(out, plain.Text(string(buf[:n]))); err != nil {
+				return errDemoEnd
+			}
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}

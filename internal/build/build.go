@@ -1,0 +1,316 @@
+// Package build compiles one target: it runs make, reads the images it left,
+// and collects the dist.
+//
+// In goes a configured tree; out comes a folder with the images, vmlinux,
+// System.map, config and build.json, which lists every input and output by
+// hash. The folder changes in one step, so it is always the old or the new.
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"bzmage/internal/config"
+	"bzmage/internal/fault"
+	"bzmage/internal/kbuild"
+	"bzmage/internal/run"
+)
+
+// Params is what a target is built of.
+type Params struct {
+	Make     kbuild.Make
+	Config   config.Result
+	Release  string            // uname -r the image must say
+	Inputs   map[string]string // everything that goes in, by hash or version
+	Dist     string            // the folder to make
+	Log      string            // file for what make prints
+	Count    bool              // spend two seconds to learn how many steps a first build has
+	Progress func(done, total int, file string)
+}
+
+// File is one file of a dist.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// Result is build.json.
+type Result struct {
+	Arch    string            `json:"arch"`
+	Release string            `json:"release"`
+	Image   string            `json:"image"` // the file that boots
+	Files   []File            `json:"files"`
+	Inputs  map[string]string `json:"inputs"`
+	Key     string            `json:"key"` // hash of the inputs
+	Command string            `json:"command"`
+	Steps   int               `json:"steps"` // what make did
+	Seconds float64           `json:"seconds"`
+	Dist    string            `json:"-"`
+	Kept    bool              `json:"-"` // nothing had to be done
+}
+
+// File returns the file of that name.
+func (r Result) File(name string) (File, bool) {
+	i := slices.IndexFunc(r.Files, func(f File) bool { return f.Name == name })
+	if i < 0 {
+		return File{}, false
+	}
+	return r.Files[i], true
+}
+
+// Path returns where the file of that name lies.
+func (r Result) Path(name string) string { return filepath.Join(r.Dist, name) }
+
+// Build compiles the target, or keeps the dist that is there when nothing
+// that goes in has changed and nothing of it was touched.
+func Build(ctx context.Context, p Params) (Result, error) {
+	res := Result{
+		Arch: p.Make.Arch.Name, Release: p.Release, Image: p.Make.Arch.BootImage().Name, Dist: p.Dist,
+		Inputs: p.Inputs, Key: p.key(), Command: p.Make.Repeat(p.Make.Arch.Targets...),
+	}
+	if old, ok := p.kept(res); ok {
+		return old, nil
+	}
+	start := time.Now()
+	steps, err := p.make(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	res.Steps, res.Seconds = steps, time.Since(start).Seconds()
+	if err := p.check(); err != nil {
+		return Result{}, err
+	}
+	return p.collect(res)
+}
+
+func (p Params) key() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "build 1\n%q\n", p.Make.Argv(p.Make.Arch.Targets...))
+	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
+		fmt.Fprintf(h, "%s=%s\n", name, p.Inputs[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// kept returns the dist when it was built of the same things and each of its
+// files is what was built.
+func (p Params) kept(want Result) (Result, bool) {
+	old, err := Load(p.Dist)
+	if err != nil || old.Key != want.Key {
+		return Result{}, false
+	}
+	for _, f := range old.Files {
+		if got, err := hashFile(filepath.Join(p.Dist, f.Name)); err != nil || got != f {
+			return Result{}, false
+		}
+	}
+	old.Kept = true
+	return old, true
+}
+
+// Load reads the build.json of a dist.
+func Load(dist string) (Result, error) {
+	text, err := os.ReadFile(filepath.Join(dist, "build.json"))
+	if err != nil {
+		return Result{}, fmt.Errorf("read a dist: %w", err)
+	}
+	var r Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Result{}, fmt.Errorf("read %s: %w", filepath.Join(dist, "build.json"), err)
+	}
+	r.Dist = dist
+	return r, nil
+}
+
+// make runs make and returns how many steps it took.
+func (p Params) make(ctx context.Context) (int, error) {
+	total := p.lastSteps()
+	if total == 0 && p.Count {
+		total = p.Make.Count(ctx, p.Log)
+	}
+	steps := &kbuild.Steps{Each: func(done int, file string) {
+		if p.Progress != nil {
+			p.Progress(done, max(total, done), file)
+		}
+	}}
+	first := !p.built()
+	if err := p.Make.Run(ctx, p.Log, steps, p.Make.Arch.Targets...); err != nil {
+		return 0, p.explain(err)
+	}
+	if first {
+		// Only a first build does every step; the next first one wants to know.
+		_ = os.WriteFile(p.stepsFile(), fmt.Appendln(nil, steps.Done()), 0o644)
+	}
+	return steps.Done(), nil
+}
+
+func (p Params) stepsFile() string { return p.Dist + ".steps" }
+
+// built says whether make's folder holds a finished build already: then most
+// steps will not be done, and nobody knows how many.
+func (p Params) built() bool {
+	_, err := os.Stat(filepath.Join(p.Make.Obj, "vmlinux"))
+	return err == nil
+}
+
+func (p Params) lastSteps() int {
+	if p.built() {
+		return 0
+	}
+	text, err := os.ReadFile(p.stepsFile())
+	if err != nil {
+		return 0
+	}
+	var n int
+	if _, err := fmt.Sscan(string(text), &n); err != nil {
+		return 0
+	}
+	return n
+}
+
+// explain turns a failed make into an error that says why and whose fault.
+func (p Params) explain(err error) error {
+	if fault.KindOf(err) == fault.Interrupted {
+		return err
+	}
+	lines, kind := causes(p.Log)
+	var start *run.StartError
+	if errors.As(err, &start) {
+		kind = fault.Machine
+	}
+	what := fmt.Sprintf("build %s for %s", p.Release, p.Make.Arch.Name)
+	hint := "the whole log: " + p.Log + "\nto repeat it: " + p.Make.Repeat(p.Make.Arch.Targets...)
+	if len(lines) == 0 {
+		return fault.New(kind, hint, "%s: %w", what, err)
+	}
+	return fault.New(kind, hint, "%s: %w\n  %s", what, short{err}, strings.Join(lines, "\n  "))
+}
+
+// short hides the tail of a command's error where better lines follow.
+type short struct{ err error }
+
+func (s short) Error() string {
+	var exit *run.ExitError
+	if errors.As(s.err, &exit) {
+		return (&run.ExitError{Argv: exit.Argv, Code: exit.Code, Signal: exit.Signal}).Error()
+	}
+	return s.err.Error()
+}
+
+func (s short) Unwrap() error { return s.err }
+
+// check reads the image: it must be of the arch and release asked for.
+func (p Params) check() error {
+	img := p.Make.Arch.BootImage()
+	got, err := ReadImage(filepath.Join(p.Make.Obj, img.Path))
+	if err != nil {
+		return fault.New(fault.Build, "look at "+p.Log, "make ended well, but %w", err)
+	}
+	if want := (Header{Arch: p.Make.Arch.Name, Release: p.Release}); got != want {
+		return fault.New(fault.Build, "take the build folder away and build again: rm -r "+p.Make.Obj,
+			"%s is for %s %s, not for %s %s", img.Name, got.Arch, got.Release, want.Arch, want.Release)
+	}
+	return nil
+}
+
+// collect copies what make left into a new folder and puts that in the place
+// of the old one.
+func (p Params) collect(res Result) (Result, error) {
+	fresh := p.Dist + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return Result{}, machine(err)
+	}
+	if err := os.MkdirAll(fresh, 0o755); err != nil {
+		return Result{}, machine(err)
+	}
+	from := map[string]string{"vmlinux": "vmlinux", "System.map": "System.map", "config": ".config"}
+	for _, img := range p.Make.Arch.Images {
+		from[img.Name] = img.Path
+	}
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		to := filepath.Join(fresh, name)
+		if err := copyFile(filepath.Join(p.Make.Obj, from[name]), to); err != nil {
+			return Result{}, machine(err)
+		}
+		f, err := hashFile(to)
+		if err != nil {
+			return Result{}, machine(err)
+		}
+		res.Files = append(res.Files, f)
+	}
+	text, err := json.MarshalIndent(res, "", "  ")
+	if err != nil {
+		return Result{}, err
+	}
+	if err := writeSync(filepath.Join(fresh, "build.json"), append(text, '\n')); err != nil {
+		return Result{}, machine(err)
+	}
+	return res, machine(swap(fresh, p.Dist))
+}
+
+// swap puts the folder fresh in the place of old, in one step.
+func swap(fresh, old string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, old, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.ENOENT) {
+		return os.Rename(fresh, old)
+	}
+	if err != nil {
+		return fmt.Errorf("put %s in its place: %w", old, err)
+	}
+	return os.RemoveAll(fresh)
+}
+
+func machine(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fault.New(fault.Machine, "free some disk space", "collect the dist: %w", err)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Chmod(0o644), out.Sync(), out.Close())
+}
+
+func writeSync(path string, text []byte) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
+func hashFile(path string) (File, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return File{}, err
+	}
+	defer in.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, in)
+	return File{Name: filepath.Base(path), Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
+}

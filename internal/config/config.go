@@ -1,0 +1,137 @@
+// Package config makes a kernel's .config: a base target of the kernel's own
+// (such as tinyconfig), the fragments laid over it, and the proof that every
+// line asked for is in the result.
+//
+// In go the fragments, out comes .config in make's output folder, with
+// config.json beside it as the mark that it is done.
+package config
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"bzmage/internal/fault"
+	"bzmage/internal/kbuild"
+)
+
+// Params is what a configuration is made of.
+type Params struct {
+	Make      kbuild.Make
+	Base      string   // make target, such as tinyconfig
+	Fragments []string // paths, laid over in order
+	Inputs    string   // identity of the tree and the toolchain: when it changes, all is done again
+	Log       string   // file for what make prints
+}
+
+// Result describes a .config that holds all that was asked for.
+type Result struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Asked  int    `json:"asked"` // options of the fragments
+	Key    string `json:"key"`   // identity of all that went in
+	Kept   bool   `json:"-"`     // nothing had to be done
+}
+
+// Configure makes the .config, or keeps the one that is there when nothing
+// that goes in has changed.
+func Configure(ctx context.Context, p Params) (Result, error) {
+	asked, err := ReadFragments(p.Fragments)
+	if err != nil {
+		return Result{}, err
+	}
+	res := Result{Path: filepath.Join(p.Make.Obj, ".config"), Asked: len(asked), Key: p.key(asked)}
+	if old, ok := kept(res); ok {
+		return old, nil
+	}
+	if err := os.MkdirAll(p.Make.Obj, 0o755); err != nil {
+		return Result{}, fault.New(fault.Machine, "free some disk space", "configure: %w", err)
+	}
+	if err := p.make(ctx, p.Base); err != nil {
+		return Result{}, err
+	}
+	base, err := os.ReadFile(res.Path)
+	if err != nil {
+		return Result{}, fault.New(fault.Config, "is base in configs/kernels.toml a config target?", "make %s left no .config: %w", p.Base, err)
+	}
+	if err := renameio.WriteFile(res.Path, merge(base, asked), 0o644); err != nil {
+		return Result{}, fault.New(fault.Machine, "free some disk space", "write .config: %w", err)
+	}
+	if err := p.make(ctx, "olddefconfig"); err != nil {
+		return Result{}, err
+	}
+	return p.finish(res, asked)
+}
+
+// finish checks the final .config and writes the mark.
+func (p Params) finish(res Result, asked []Option) (Result, error) {
+	text, err := os.ReadFile(res.Path)
+	if err != nil {
+		return Result{}, fault.New(fault.Machine, "", "read the final .config: %w", err)
+	}
+	if missing := lost(asked, ReadConfig(text)); len(missing) > 0 {
+		return Result{}, fault.New(fault.Config,
+			"each needs an option that is off, or this kernel does not have it: see its `depends on` in "+p.Make.Src,
+			"%d of %d options did not survive on %s:\n  %s", len(missing), len(asked), p.Make.Arch.Name, strings.Join(missing, "\n  "))
+	}
+	res.SHA256 = digest(text)
+	mark, err := json.MarshalIndent(res, "", "  ")
+	if err != nil {
+		return Result{}, err
+	}
+	if err := renameio.WriteFile(markPath(res), mark, 0o644); err != nil {
+		return Result{}, fault.New(fault.Machine, "free some disk space", "keep the result of configure: %w", err)
+	}
+	return res, nil
+}
+
+func (p Params) make(ctx context.Context, target string) error {
+	if err := p.Make.Run(ctx, p.Log, nil, target); err != nil {
+		return fault.New(fault.Config, "look at "+p.Log+"; it was: "+p.Make.Repeat(target),
+			"make %s for %s: %w", target, p.Make.Arch.Name, err)
+	}
+	return nil
+}
+
+func (p Params) key(asked []Option) string {
+	var b strings.Builder
+	m := p.Make
+	fmt.Fprintf(&b, "config 1\n%s\n%s\n%q\n", p.Inputs, p.Base, []string{m.Src, m.Obj, m.Arch.Make, m.Arch.CrossCompile()})
+	for _, o := range asked {
+		fmt.Fprintln(&b, o)
+	}
+	return digest([]byte(b.String()))
+}
+
+// kept returns the earlier result when it was made of the same things and the
+// .config is still what was made.
+func kept(want Result) (Result, bool) {
+	text, err := os.ReadFile(markPath(want))
+	if err != nil {
+		return Result{}, false
+	}
+	var old Result
+	if json.Unmarshal(text, &old) != nil || old.Key != want.Key || old.Path != want.Path {
+		return Result{}, false
+	}
+	config, err := os.ReadFile(want.Path)
+	if err != nil || digest(config) != old.SHA256 {
+		return Result{}, false
+	}
+	old.Kept = true
+	return old, true
+}
+
+func markPath(r Result) string { return filepath.Join(filepath.Dir(r.Path), "config.json") }
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,73 @@
+// Package checks holds what the tests of package guest run as the guest's
+// checks. Most of them do not end well.
+package checks
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestPass(t *testing.T) { t.Log("passed in", os.Getenv("TMPDIR"), "as", os.Getenv("BZMAGE_GUEST")) }
+
+func TestFail(t *testing.T) { t.Run("part", func(t *testing.T) { t.Error("failed") }) }
+
+func TestSkip(t *testing.T) { t.Skip("skipped") }
+
+func TestPanic(*testing.T) { panic("in a check") }
+
+func TestGoroutinePanic(*testing.T) {
+	go func() { panic("elsewhere") }()
+	select {}
+}
+
+func TestExit0(*testing.T) { os.Exit(0) }
+
+func TestExit3(*testing.T) { os.Exit(3) }
+
+func TestKilled(t *testing.T) {
+	if err := unix.Kill(os.Getpid(), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {}
+}
+
+func TestHang(*testing.T) { select {} }
+
+func TestFlood(*testing.T) {
+	for i := range 20_000 {
+		fmt.Println(i, strings.Repeat("x", 60))
+	}
+}
+
+// The length is no multiple of 4096: test2json misses a marker that comes
+// right at the beginning of its buffer, and then the end of the check.
+func TestLongLine(t *testing.T) {
+	if _, err := os.Stdout.Write(bytes.Repeat([]byte("\xffy"), 2<<20+7)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLeavesAProcess(t *testing.T) { leave(t, "60") }
+
+func TestOrphans(t *testing.T) {
+	for range 20 {
+		leave(t, "0.01")
+	}
+}
+
+// leave starts a process that outlives its parent and the session.
+func leave(t *testing.T, seconds string) {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", "setsid sleep "+seconds+" &")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"context"
+	"io"
+
+	"bzmage/internal/boot"
+	"bzmage/internal/qemu"
+)
+
+// Demo boots the patched kernel and copies what `procrand 1` prints in the
+// guest to out, until ctx ends. With several arches it takes the first.
+func (p Project) Demo(ctx context.Context, out io.Writer) error {
+	src, err := p.Checkpatch(ctx)
+	if err != nil {
+		return err
+	}
+	p.Settings.Archs = p.Settings.Archs[:1]
+	a := p.Settings.Archs[0]
+	k, err := p.newKernel(ctx, src)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	built, err := k.build(ctx, a)
+	if err != nil {
+		return err
+	}
+	rd, err := k.initramfs(ctx, a)
+	if err != nil {
+		return err
+	}
+	choice, err := qemu.Choose(ctx, a, p.build("kvm"))
+	if err != nil {
+		return err
+	}
+	console, err := p.log(src.Line.Name, "demo-"+p.target(a))
+	if err != nil {
+		return err
+	}
+	p.UI.Log.Infof("demo: procrand 1 in %s on %s; Ctrl-C ends it", built.Release, a.Name)
+	return boot.Demo(ctx, boot.DemoParams{
+		Machine: qemu.Machine{
+			Arch: a, Release: src.Tree.Release, Accel: choice.Accel, Kernel: built.Path(built.Image), Initrd: rd.Path,
+			Memory: guestMemory, CPUs: guestCPUs,
+		},
+		Console: console, Out: out,
+	})
+}

@@ -1,0 +1,213 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/sys/unix"
+
+	"bzmage/internal/fault"
+	"bzmage/internal/fetch"
+	"bzmage/internal/plain"
+	"bzmage/internal/qemu"
+	"bzmage/internal/run"
+	"bzmage/internal/tools"
+)
+
+// diskNeeded is what a tree, two output folders and the downloads take.
+const diskNeeded = 6 << 30
+
+// finding is one line of doctor's report.
+type finding struct {
+	what, has string
+	ok        bool
+	advice    bool   // not needed for verify
+	mend      string // the line that mends it
+}
+
+// Doctor says for everything verify needs whether it will do, and returns an
+// error if verify could not run.
+func (p Project) Doctor(ctx context.Context, out io.Writer) error {
+	var all []finding
+	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	if err != nil {
+		return err
+	}
+	all = append(all, finding{what: "go", has: runtime.Version(), ok: true})
+	for _, f := range found {
+		all = append(all, p.tool(f))
+	}
+	all = append(all, p.disk("build folder", p.Root), p.disk("cache folder", p.Settings.Cache))
+	accels, err := p.accelerators(ctx)
+	if err != nil {
+		return err
+	}
+	all = append(all, accels...)
+	all = append(all, p.sources(ctx)...)
+	return show(out, all)
+}
+
+func (p Project) tool(f tools.Found) finding {
+	mend := "go tool mage setup"
+	if m := tools.Manager(); m != "" && m != tools.APT && f.Packages[m] != "" {
+		mend = strings.Join(tools.InstallLine(m, []string{f.Packages[m]}), " ")
+	}
+	has := f.Version
+	if f.Header != "" {
+		has = "header"
+	}
+	if f.Problem != "" {
+		has = f.Problem + " (for " + f.For + ")"
+	}
+	return finding{what: f.Name, has: has, ok: f.Problem == "", mend: mend}
+}
+
+func (p Project) disk(what, dir string) finding {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return finding{what: what, has: err.Error(), mend: "make " + dir + " writable"}
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return finding{what: what, has: err.Error(), mend: "df " + dir}
+	}
+	free := s.Bavail * uint64(s.Bsize)
+	return finding{what: what, has: fmt.Sprintf("%d GiB free in %s", free>>30, dir), ok: free >= diskNeeded,
+		mend: fmt.Sprintf("free %d GiB there, or set XDG_CACHE_HOME", diskNeeded>>30)}
+}
+
+// accelerators tries each arch's emulator with a guest of a few bytes, and
+// KVM where the arch is the host's.
+func (p Project) accelerators(ctx context.Context) ([]finding, error) {
+	var all []finding
+	for _, a := range p.Settings.Archs {
+		err := qemu.Probe(ctx, a, qemu.TCG)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		f := finding{what: a.Name + " guest", has: "a probe guest ran (tcg)", ok: err == nil, mend: "go tool mage setup"}
+		if err != nil {
+			f.has = err.Error()
+		}
+		all = append(all, f)
+		if !a.Native() {
+			continue
+		}
+		err = qemu.Probe(ctx, a, qemu.KVM)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		kvm := finding{what: "kvm", has: "a probe guest ran", ok: true, advice: true}
+		if err != nil {
+			kvm.has, kvm.ok = "does not work here, guests are emulated: "+err.Error(), false
+		}
+		all = append(all, kvm)
+	}
+	return all, nil
+}
+
+// sources says which lines can be had. One that can is enough, unless KERNEL
+// asks for one.
+func (p Project) sources(ctx context.Context) []finding {
+	var all []finding
+	any := false
+	for _, line := range p.File.Lines {
+		f := finding{what: "line " + line.Name, mend: "connect to the network, or set KERNEL_SOURCE to a kernel tarball or folder"}
+		source, err := fetch.Available(ctx, p.fetchParams(line))
+		if err != nil {
+			f.has = strings.Join(strings.Fields(err.Error()), " ")
+		} else {
+			f.has, f.ok, any = "from "+source, true, true
+		}
+		f.advice = p.Settings.Kernel != line.Name
+		all = append(all, f)
+	}
+	if !any {
+		for i := range all {
+			all[i].advice = false
+		}
+	}
+	return all
+}
+
+func show(out io.Writer, all []finding) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var bad []string
+	for _, f := range all {
+		mark := "ok"
+		switch {
+		case !f.ok && f.advice:
+			mark = "-"
+		case !f.ok:
+			mark = "MISSING"
+			bad = append(bad, f.what)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", mark, f.what, plain.Text(f.has))
+		if !f.ok && !f.advice {
+			fmt.Fprintf(tw, "\t\tto mend it: %s\n", f.mend)
+		}
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if len(bad) > 0 {
+		return fault.New(fault.Machine, "go tool mage setup", "verify could not run here: %s", strings.Join(bad, ", "))
+	}
+	return nil
+}
+
+// Setup installs what is missing: with apt as root or through sudo, else it
+// prints the command to type, which is an error as long as it is needed.
+func (p Project) Setup(ctx context.Context) error {
+	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	if err != nil {
+		return err
+	}
+	if len(problems(found)) == 0 {
+		p.UI.Log.Info("setup: nothing is missing")
+		return nil
+	}
+	p.UI.Log.Infof("setup: %s", strings.Join(problems(found), "; "))
+	manager := tools.Manager()
+	if manager == "" {
+		return fault.New(fault.Machine, "install them by hand; `go tool mage doctor` says what each is for", "no package manager that is known here")
+	}
+	line := tools.InstallLine(manager, tools.Packages(found, manager))
+	prefix, ok := p.asRoot(ctx)
+	if manager != tools.APT || !ok {
+		return fault.New(fault.Machine, "sudo "+strings.Join(line, " "), "some packages are missing, and bzmage cannot install them itself here")
+	}
+	for _, argv := range [][]string{{tools.APT, "update"}, line} {
+		log, err := p.log("setup", argv[0]+"-"+argv[1])
+		if err != nil {
+			return err
+		}
+		argv = append(append([]string(nil), prefix...), argv...)
+		p.UI.Log.Infof("setup: %s", strings.Join(argv, " "))
+		if err := run.Run(ctx, run.Cmd{Argv: argv, Env: run.Env("DEBIAN_FRONTEND=noninteractive"), Log: log}); err != nil {
+			return fault.New(fault.Machine, "look at "+log+"; it was: "+strings.Join(argv, " "), "install packages: %w", err)
+		}
+	}
+	if found, err = tools.Look(ctx, tools.Table(p.Settings.Archs)); err != nil {
+		return err
+	}
+	if still := problems(found); len(still) > 0 {
+		return fault.New(fault.Machine, "go tool mage doctor", "still missing after the installation: %s", strings.Join(still, "; "))
+	}
+	p.UI.Log.Info("setup: all is there now")
+	return nil
+}
+
+// asRoot returns what to put before a command that needs root, and whether
+// that works without asking a person.
+func (p Project) asRoot(ctx context.Context) ([]string, bool) {
+	if os.Geteuid() == 0 {
+		return nil, true
+	}
+	err := run.Run(ctx, run.Cmd{Argv: []string{"sudo", "-n", "true"}, Env: run.Env()})
+	return []string{"sudo", "-n"}, err == nil
+}

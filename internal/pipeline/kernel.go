@@ -1,0 +1,229 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/build"
+	"bzmage/internal/config"
+	"bzmage/internal/fault"
+	"bzmage/internal/jobserver"
+	"bzmage/internal/kbuild"
+	"bzmage/internal/tools"
+)
+
+// kernel builds targets of one patched tree; they share the job slots.
+type kernel struct {
+	p     Project
+	src   Patched
+	tools map[string]string // name: version
+	jobs  *jobserver.Server
+}
+
+// newKernel looks at the toolchain and makes the job slots. Close it.
+func (p Project) newKernel(ctx context.Context, src Patched) (*kernel, error) {
+	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	if err != nil {
+		return nil, err
+	}
+	if missing := problems(found); len(missing) > 0 {
+		return nil, fault.New(fault.Machine, "go tool mage setup", "this machine cannot build: %s", strings.Join(missing, "; "))
+	}
+	versions := map[string]string{}
+	for _, f := range found {
+		if f.Version != "" {
+			versions[f.Name] = f.Version
+		}
+	}
+	jobs, err := jobserver.New(p.Settings.Jobs)
+	if err != nil {
+		return nil, fault.New(fault.Machine, "", "%w", err)
+	}
+	return &kernel{p: p, src: src, tools: versions, jobs: jobs}, nil
+}
+
+func (k *kernel) close() { _ = k.jobs.Close() }
+
+func problems(found []tools.Found) []string {
+	var missing []string
+	for _, f := range found {
+		if f.Problem != "" {
+			missing = append(missing, f.Name+" "+f.Problem)
+		}
+	}
+	return missing
+}
+
+// each runs f for every arch at once and returns all results and all errors:
+// one arch's failure does not hide another's.
+func each[T any](ctx context.Context, archs []arch.Arch, f func(context.Context, arch.Arch) (T, error)) ([]T, error) {
+	results := make([]T, len(archs))
+	errs := make([]error, len(archs))
+	var wg sync.WaitGroup
+	for i, a := range archs {
+		wg.Go(func() { results[i], errs[i] = f(ctx, a) })
+	}
+	wg.Wait()
+	return results, errors.Join(errs...)
+}
+
+func (k *kernel) make(a arch.Arch) kbuild.Make {
+	id := k.src.Tree.ID
+	return kbuild.Make{
+		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)), Arch: a,
+		LocalVersion: k.src.Line.LocalVersion, Time: k.time(), Jobs: k.jobs,
+	}
+}
+
+// time is what the kernel says it was built at: the date of the newest patch,
+// so that the same series gives the same bytes.
+func (k *kernel) time() time.Time {
+	newest := time.Unix(0, 0)
+	for _, a := range k.src.Series.Patches {
+		if a.Date.After(newest) {
+			newest = a.Date
+		}
+	}
+	return newest
+}
+
+// inputs is everything that goes into a target's build, by hash or version.
+func (k *kernel) inputs(a arch.Arch) map[string]string {
+	in := map[string]string{
+		"source":       k.src.Tree.ID,
+		"source.from":  k.src.Tree.Archive.Origin,
+		"series":       k.src.Series.Digest,
+		"localversion": k.src.Line.LocalVersion,
+	}
+	if len(k.src.Edits) > 0 {
+		text, _ := json.Marshal(k.src.Edits)
+		in["edits"] = fmt.Sprintf("%x", sha256.Sum256(text))
+	}
+	for _, t := range tools.Table([]arch.Arch{a}) {
+		if v := k.tools[t.Name]; v != "" && t.Name != a.QEMU {
+			in["tool."+t.Name] = v
+		}
+	}
+	return in
+}
+
+// configure makes the .config of a target.
+func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, error) {
+	log, err := k.p.log(k.src.Line.Name, "config-"+k.p.target(a))
+	if err != nil {
+		return config.Result{}, err
+	}
+	in, err := json.Marshal(k.inputs(a))
+	if err != nil {
+		return config.Result{}, err
+	}
+	res, err := config.Configure(ctx, config.Params{
+		Make: k.make(a), Base: k.src.Line.Base, Fragments: k.fragments(a), Inputs: string(in), Log: log,
+	})
+	if err == nil {
+		k.p.UI.Log.Infof("config: %s: %d options asked for, all there%s", a.Name, res.Asked, ifKept(res.Kept))
+	}
+	return res, err
+}
+
+func (k *kernel) fragments(a arch.Arch) []string {
+	var paths []string
+	all := append(append([]string(nil), k.src.Line.Fragments...), k.p.File.Flavours[k.p.Settings.Flavour].Fragments...)
+	for _, f := range all {
+		paths = append(paths, k.p.path(strings.ReplaceAll(f, "{arch}", a.Name)))
+	}
+	return paths
+}
+
+func ifKept(kept bool) string {
+	if kept {
+		return " (kept: same inputs)"
+	}
+	return ""
+}
+
+// build configures and compiles a target.
+func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
+	cfg, err := k.configure(ctx, a)
+	if err != nil {
+		return build.Result{}, err
+	}
+	log, err := k.p.log(k.src.Line.Name, "build-"+k.p.target(a))
+	if err != nil {
+		return build.Result{}, err
+	}
+	in := k.inputs(a)
+	in["config"] = cfg.SHA256
+	dist := k.p.build("dist", k.src.Line.Name, k.p.target(a))
+	if err := os.MkdirAll(k.p.build("dist", k.src.Line.Name), 0o755); err != nil {
+		return build.Result{}, fault.New(fault.Machine, "make it writable", "build: %w", err)
+	}
+	start := time.Now()
+	res, err := build.Build(ctx, build.Params{
+		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
+		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
+		Progress: func(done, total int, file string) {
+			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
+		},
+	})
+	k.p.UI.Progress(a.Name, "")
+	if err == nil {
+		k.p.UI.Log.Infof("build: %s: %s in %s%s", a.Name, res.Release, k.p.short(res.Path(res.Image)), took(res))
+	}
+	return res, err
+}
+
+func steps(done, total int) string {
+	if total <= done {
+		return fmt.Sprintf("%d objects", done)
+	}
+	return fmt.Sprintf("%d of %d objects", done, total)
+}
+
+func took(r build.Result) string {
+	if r.Kept {
+		return " (kept: same inputs)"
+	}
+	return fmt.Sprintf(", %d steps in %.1f s", r.Steps, r.Seconds)
+}
+
+// short returns a path below the checkout as the user would type it.
+func (p Project) short(path string) string {
+	return strings.TrimPrefix(path, p.Root+string(os.PathSeparator))
+}
+
+// Config makes the .config of every target.
+func (p Project) Config(ctx context.Context) ([]config.Result, error) {
+	src, err := p.Patch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := p.newKernel(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	return each(ctx, p.Settings.Archs, k.configure)
+}
+
+// Build compiles every target, all at once.
+func (p Project) Build(ctx context.Context) ([]build.Result, error) {
+	src, err := p.Checkpatch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := p.newKernel(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	return each(ctx, p.Settings.Archs, k.build)
+}

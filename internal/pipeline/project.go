@@ -1,0 +1,127 @@
+// Package pipeline puts the stages together: from a line of kernels.toml and a
+// series of patches to verdicts. Each stage calls the one it needs, and each
+// keeps what it has when nothing that goes in has changed.
+//
+// In go a [Project] (a checkout and the user's settings); out come files under
+// its build folder and, at the end, a report.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/fault"
+	"bzmage/internal/kbuild"
+	"bzmage/internal/kernels"
+	"bzmage/internal/settings"
+	"bzmage/internal/ui"
+)
+
+// Project is a checkout with the user's settings.
+type Project struct {
+	Root     string // the top folder
+	Module   string // the folder of go.mod, with verify/ and cmd/procrand
+	File     kernels.File
+	Settings settings.Settings
+	UI       *ui.UI
+}
+
+// Stage is one step on the way from a patch to a verdict.
+type Stage struct{ Name, In, Out string }
+
+// Stages returns the stages in order, with what goes in and what comes out.
+func Stages() []Stage {
+	return []Stage{
+		{"fetch", "a line of kernels.toml", "an archive in the cache, with the proofs made of it"},
+		{"unpack", "an archive", "a kernel tree under build/tree"},
+		{"patch", "a tree and a series", "the tree with the series applied, all or nothing"},
+		{"checkpatch", "a series", "findings; none may be left"},
+		{"configure", "a tree and fragments, per arch", "a .config in which every line asked for survived"},
+		{"build", "a tree and a .config, per arch", "a dist under build/dist: image, vmlinux, System.map, config, build.json"},
+		{"initramfs", "verify/*.go and cmd/procrand, per arch", "an initramfs whose /init is the checks"},
+		{"boot", "an image and an initramfs", "a verdict about those exact bytes"},
+		{"report", "verdicts", "build/reports/<line>: verdict.json, junit.xml, console logs"},
+	}
+}
+
+// Open reads the checkout at root and the user's settings.
+func Open(root string, getenv func(string) string) (Project, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return Project{}, err
+	}
+	file, err := kernels.Load(filepath.Join(root, "configs", "kernels.toml"))
+	if err != nil {
+		return Project{}, err
+	}
+	set, err := settings.Read(getenv, file)
+	if err != nil {
+		return Project{}, err
+	}
+	return Project{Root: root, Module: root, File: file, Settings: set}, kbuild.CheckPath(root)
+}
+
+// path joins a path below the checkout.
+func (p Project) path(elem ...string) string {
+	return filepath.Join(append([]string{p.Root}, elem...)...)
+}
+
+// build joins a path below the build folder.
+func (p Project) build(elem ...string) string {
+	return p.path(append([]string{"build"}, elem...)...)
+}
+
+// target names a target in paths.
+func (p Project) target(a arch.Arch) string { return a.Name + "-" + p.Settings.Flavour }
+
+// log returns the log file of a stage, below build/log.
+func (p Project) log(line, stage string) (string, error) {
+	dir := p.build("log", line)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fault.New(fault.Machine, "make it writable", "keep a log: %w", err)
+	}
+	return filepath.Join(dir, stage+".log"), nil
+}
+
+// progress returns a function that shows how many bytes of a file are done.
+func (p Project) progress(name, verb string) func(done, total int64) {
+	start := time.Now()
+	return func(done, total int64) {
+		text := fmt.Sprintf("%s %d MB", verb, done>>20)
+		if total > 0 {
+			text = fmt.Sprintf("%s %d of %d MB", verb, done>>20, total>>20)
+		}
+		p.UI.Progress(name, fmt.Sprintf("%s, %.0f s", text, time.Since(start).Seconds()))
+	}
+}
+
+// Lock takes the checkout for this run; a second run waits, saying for whom.
+func (p Project) Lock(ctx context.Context) (release func(), err error) {
+	if err := os.MkdirAll(p.build(), 0o755); err != nil {
+		return nil, fault.New(fault.Machine, "make it writable", "lock the checkout: %w", err)
+	}
+	path := p.build(".lock")
+	lock := flock.New(path)
+	ok, err := lock.TryLock()
+	if err == nil && !ok {
+		who, _ := os.ReadFile(path)
+		p.UI.Log.Warnf("another run works in this checkout (%s); waiting for it", strings.TrimSpace(string(who)))
+		_, err = lock.TryLockContext(ctx, 100*time.Millisecond)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fault.New(fault.Machine, "make it writable", "lock the checkout: %w", err)
+	}
+	// The words are only for the one who waits.
+	_ = os.WriteFile(path, fmt.Appendf(nil, "process %d since %s\n", os.Getpid(), time.Now().Format(time.TimeOnly)), 0o644)
+	return func() { _ = lock.Unlock() }, nil
+}

@@ -1,0 +1,309 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/boot"
+	"bzmage/internal/build"
+	"bzmage/internal/event"
+	"bzmage/internal/fault"
+	"bzmage/internal/report"
+	"bzmage/internal/ui"
+)
+
+// TestRealKernel takes line 6.1 from the distribution all the way to verdicts
+// on both arches, and then sees the verdict change with the series.
+func TestRealKernel61(t *testing.T) { realKernel(t, "6.1", "") }
+
+// TestRealKernel54 is the same for a 5.4 tree, where KERNEL_SOURCE names one.
+func TestRealKernel54(t *testing.T) {
+	source := os.Getenv("KERNEL_SOURCE")
+	if source == "" {
+		t.Skip("KERNEL_SOURCE names no 5.4 tree")
+	}
+	realKernel(t, "5.4", source)
+}
+
+// realKernel works in a folder that stays, so that the next run on the same
+// machine is a matter of seconds; nothing in it is trusted but what the stages
+// check themselves.
+func realKernel(t *testing.T, line, source string) {
+	if testing.Short() {
+		t.Skip("builds and boots two kernels: 6 minutes on two cores")
+	}
+	p := testProject(t, line, source)
+	series := filepath.Join(p.Root, "patches", line)
+	names := readSeries(t, series)
+
+	var first []boot.Verdict
+	t.Run("pass", func(t *testing.T) {
+		r, err := verify(t, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantPass(t, p, r)
+		first = r.Verdicts
+	})
+	if t.Failed() {
+		t.FailNow() // the rest would only repeat it
+	}
+	breaks := newBreaker(t, p, line, names)
+	t.Run("nothing changed", func(t *testing.T) {
+		before := logTimes(t, p, line)
+		r, err := verify(t, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range r.Verdicts {
+			if !v.Kept || v.Build["time"] != "kept" {
+				t.Errorf("%s: kept %v, built %s", v.Target(), v.Kept, v.Build["time"])
+			}
+		}
+		if after := logTimes(t, p, line); !slices.Equal(before, after) {
+			t.Errorf("make or QEMU ran again:\n%v\n%v", before, after)
+		}
+	})
+	t.Run("panic in start-up", func(t *testing.T) {
+		breaks.addPatch(t, "\tpanic(\"bzmage test\\n\");\n")
+		r, err := verify(t, p)
+		wantVerdicts(t, r, err, boot.Crashed, fault.Crashed, "Kernel panic - not syncing: bzmage test")
+	})
+	t.Run("loop in start-up", func(t *testing.T) {
+		breaks.addPatch(t, "\tfor (;;)\n\t\tcpu_relax();\n")
+		r, err := verify(t, p)
+		wantVerdicts(t, r, err, boot.Hung, fault.Hung, "before the checks began")
+	})
+	t.Run("without the series", func(t *testing.T) {
+		writeSeries(t, series, nil)
+		r, err := verify(t, p)
+		wantVerdicts(t, r, err, boot.CheckFailed, fault.CheckFailed, "TestRand")
+		for _, v := range r.Verdicts {
+			wantOnlyRandFailed(t, v)
+		}
+	})
+	t.Run("the series again", func(t *testing.T) {
+		writeSeries(t, series, names)
+		r, err := verify(t, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range r.Verdicts {
+			for _, what := range []string{"image", "config", "initramfs"} {
+				if v.SHA256[what] != first[i].SHA256[what] {
+					t.Errorf("%s: the %s of the same series is not the same bytes", v.Target(), what)
+				}
+			}
+		}
+	})
+}
+
+// testProject returns a project of its own folder with this checkout's
+// configs, patches and Go code.
+func testProject(t *testing.T, line, source string) Project {
+	t.Helper()
+	module, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(module, "build", "test", line)
+	for _, dir := range []string{"configs", "patches"} {
+		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS(filepath.Join(module, dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := Open(root, func(name string) string {
+		return map[string]string{"KERNEL": line, "KERNEL_SOURCE": source, "CI": "true",
+			"HOME": os.Getenv("HOME"), "XDG_CACHE_HOME": os.Getenv("XDG_CACHE_HOME")}[name]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Module = module
+	p.UI, err = ui.New(ui.Options{Out: os.Stderr, CI: true, File: p.build("log", "bzmage.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.UI.Close() })
+	return p
+}
+
+func verify(t *testing.T, p Project) (report.Report, error) {
+	t.Helper()
+	start := time.Now()
+	r, err := p.Verify(t.Context())
+	for _, v := range r.Verdicts {
+		t.Logf("%s: %s %s (built %s, hello after %.1f s, end after %.1f s)", v.Target(), v.Verdict, v.Reason, v.Build["time"], v.BootSeconds, v.TotalSeconds)
+	}
+	t.Logf("%.1f s in all", time.Since(start).Seconds())
+	return r, err
+}
+
+// wantPass checks a pass against the files it speaks of.
+func wantPass(t *testing.T, p Project, r report.Report) {
+	t.Helper()
+	if len(r.Verdicts) != len(arch.All()) {
+		t.Fatalf("%d verdicts", len(r.Verdicts))
+	}
+	for _, v := range r.Verdicts {
+		pass, fail, _ := v.Counts()
+		if v.Verdict != boot.Pass || fail != 0 || pass < 10 {
+			t.Errorf("%s: %s, %d passed, %d failed", v.Target(), v.Verdict, pass, fail)
+		}
+		dist, err := build.Load(p.build("dist", v.Line, v.Arch+"-"+v.Flavour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if img, _ := dist.File(dist.Image); img.SHA256 == "" || img.SHA256 != v.SHA256["image"] {
+			t.Errorf("%s: the verdict is about image %s, the dist holds %s", v.Target(), v.SHA256["image"], img.SHA256)
+		}
+		if v.Guest == nil || v.Guest.Release != r.Release+"-bzmage" || v.Guest.CPUs != guestCPUs {
+			t.Errorf("%s: the guest was %+v", v.Target(), v.Guest)
+		}
+	}
+	for _, name := range []string{"verdict.json", "junit.xml"} {
+		if _, err := os.Stat(p.build("reports", r.Line, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func wantVerdicts(t *testing.T, r report.Report, err error, verdict string, kind fault.Kind, reason string) {
+	t.Helper()
+	if fault.KindOf(err) != kind {
+		t.Errorf("error %v, want one of kind %v", err, kind)
+	}
+	if len(r.Verdicts) != len(arch.All()) {
+		t.Fatalf("%d verdicts", len(r.Verdicts))
+	}
+	for _, v := range r.Verdicts {
+		if v.Verdict != verdict || !strings.Contains(v.Reason, reason) {
+			t.Errorf("%s: %s: %s; want %s with %q\n%s", v.Target(), v.Verdict, v.Reason, verdict, reason, strings.Join(v.Tail, "\n"))
+		}
+	}
+}
+
+// wantOnlyRandFailed: without the series what is about it fails, all of it,
+// and nothing else does.
+func wantOnlyRandFailed(t *testing.T, v boot.Verdict) {
+	t.Helper()
+	for _, c := range v.Checks {
+		if strings.Contains(c.Name, "/") {
+			continue
+		}
+		about := strings.HasPrefix(c.Name, "TestRand") || strings.HasPrefix(c.Name, "TestProcrand")
+		if (c.Status == event.Fail) != about && c.Name != "TestProcrandMissing" {
+			t.Errorf("%s: %s: %s", v.Target(), c.Name, c.Status)
+		}
+	}
+}
+
+// logTimes returns when make and QEMU last wrote their logs.
+func logTimes(t *testing.T, p Project, line string) []string {
+	t.Helper()
+	var times []string
+	for _, pattern := range []string{p.build("log", line, "*-*.log"), p.build("reports", line, "console-*.log")} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, f := range files {
+			info, err := os.Stat(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			times = append(times, fmt.Sprint(filepath.Base(f), info.ModTime()))
+		}
+	}
+	return times
+}
+
+func readSeries(t *testing.T, dir string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "series"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			names = append(names, line)
+		}
+	}
+	return names
+}
+
+func writeSeries(t *testing.T, dir string, names []string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "series"), []byte(strings.Join(append(names, ""), "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// addPatch puts a patch behind the series that breaks the kernel in its
+// start-up: body becomes an initcall at the end of the series' own file.
+func (b breaker) addPatch(t *testing.T, body string) {
+	t.Helper()
+	code := "\nstatic int __init rand_break(void)\n{\n" + body + "\treturn 0;\n}\nlate_initcall(rand_break);\n"
+	include := strings.Replace(b.file, "#include", "#include <linux/init.h>\n#include", 1)
+	dir := t.TempDir()
+	for name, text := range map[string]string{"old": b.file, "new": include + code} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const in = "kernel/sched/base.c"
+	diff, err := exec.Command("diff", "-u", "--label", "a/"+in, "--label", "b/"+in,
+		filepath.Join(dir, "old"), filepath.Join(dir, "new")).Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("diff: %v", err)
+	}
+	const name = "9999-break.patch"
+	if err := os.WriteFile(filepath.Join(b.series, name), append([]byte(breakMail), diff...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	writeSeries(t, b.series, append(slices.Clone(b.names), name))
+}
+
+const breakMail = `From: bzmage developers <developers@bzmage.example>
+Date: Sun, 22 Nov 2026 13:00:00 +0000
+Subject: [PATCH] sched: break the kernel when it starts
+
+A kernel that does not come up is what the verdict has to notice, so this
+patch makes one on purpose.
+
+Signed-off-by: bzmage developers <developers@bzmage.example>
+---
+`
+
+// breaker makes series that break the kernel.
+type breaker struct {
+	series string   // the folder
+	names  []string // the patches of the good series
+	file   string   // what kernel/sched/base.c holds with it
+}
+
+func newBreaker(t *testing.T, p Project, line string, names []string) breaker {
+	t.Helper()
+	files, err := filepath.Glob(p.build("tree", line, "*", "src", "kernel", "sched", "base.c"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the series' own file: %v, %v", files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return breaker{filepath.Join(p.Root, "patches", line), names, string(text)}
+}

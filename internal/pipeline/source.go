@@ -1,0 +1,180 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"bzmage/internal/checkpatch"
+	"bzmage/internal/fault"
+	"bzmage/internal/fetch"
+	"bzmage/internal/kernels"
+	"bzmage/internal/patch"
+	"bzmage/internal/unpack"
+)
+
+// Source is a line with its tree.
+type Source struct {
+	Line   kernels.Line
+	Choice string // why this line
+	Tree   unpack.Tree
+}
+
+// Patched is a source with its series applied.
+type Patched struct {
+	Source
+	Series patch.Result
+	Edits  []patch.Edit // what a person changed in the tree
+}
+
+// Fetch gets the source of the line and unpacks it.
+func (p Project) Fetch(ctx context.Context) (Source, error) {
+	line, choice, archive, err := p.archive(ctx)
+	if err != nil {
+		return Source{}, err
+	}
+	if !archive.Verified() {
+		p.UI.Log.Warnf("the source is unverified: %s", archive.Origin)
+	}
+	p.UI.Log.Infof("source: %s from %s (%s)", archive.Origin, archive.Source, strings.Join(orNone(archive.Proofs), ", "))
+	tree, err := unpack.Unpack(ctx, unpack.Params{
+		Archive: archive, Line: line, Dir: p.build("tree", line.Name),
+		Log: p.UI.Log, Progress: p.progress("unpack", "unpacked"),
+	})
+	p.UI.Progress("unpack", "")
+	if err != nil {
+		return Source{}, err
+	}
+	if err := line.Check(tree.Release); err != nil {
+		return Source{}, fault.New(fault.Usage, "KERNEL="+strings.Join(p.File.LineNames(), " or "), "the tree: %w", err)
+	}
+	p.UI.Log.Infof("tree: Linux %s in %s", tree.Release, tree.Src())
+	return Source{Line: line, Choice: choice, Tree: tree}, nil
+}
+
+func orNone(proofs []string) []string {
+	if len(proofs) == 0 {
+		return []string{"unverified"}
+	}
+	return proofs
+}
+
+// archive chooses the line, says so, and fetches its archive.
+func (p Project) archive(ctx context.Context) (kernels.Line, string, fetch.Archive, error) {
+	line, choice, err := p.choose(ctx)
+	if err != nil {
+		return line, "", fetch.Archive{}, err
+	}
+	p.UI.Log.Infof("line %s: %s", line.Name, choice)
+	params := p.fetchParams(line)
+	params.Progress = p.progress("fetch", "fetched")
+	archive, err := fetch.Fetch(ctx, params)
+	p.UI.Progress("fetch", "")
+	return line, choice, archive, err
+}
+
+func (p Project) fetchParams(line kernels.Line) fetch.Params {
+	return fetch.Params{
+		Line: line, Sources: p.File.Sources, Override: p.Settings.KernelSource,
+		Cache: p.Settings.Cache, Log: p.UI.Log,
+	}
+}
+
+// choose returns the line to build and why.
+func (p Project) choose(ctx context.Context) (kernels.Line, string, error) {
+	if p.Settings.Kernel != "" {
+		line, _ := p.File.Line(p.Settings.Kernel)
+		return line, "KERNEL=" + line.Name + " asks for it", nil
+	}
+	if p.Settings.KernelSource != "" {
+		return p.chooseBySource(ctx)
+	}
+	var reasons []string
+	var errs []error
+	for _, line := range p.File.Lines {
+		source, err := fetch.Available(ctx, p.fetchParams(line))
+		if ctx.Err() != nil {
+			return kernels.Line{}, "", context.Cause(ctx)
+		}
+		if err == nil {
+			reasons = append(reasons, fmt.Sprintf("the first line that can be had here (from %s)", source))
+			return line, strings.Join(reasons, "; "), nil
+		}
+		reasons = append(reasons, fmt.Sprintf("%s cannot be had", line.Name))
+		errs = append(errs, fmt.Errorf("line %s: %w", line.Name, err))
+	}
+	return kernels.Line{}, "", fault.New(fault.Source,
+		"connect this machine to the network, or set KERNEL_SOURCE to a kernel tarball or folder",
+		"no line of configs/kernels.toml can be had:\n%w", errors.Join(errs...))
+}
+
+// chooseBySource returns the line a given source belongs to.
+func (p Project) chooseBySource(ctx context.Context) (kernels.Line, string, error) {
+	release, err := unpack.Release(ctx, p.Settings.KernelSource)
+	if err != nil {
+		return kernels.Line{}, "", err
+	}
+	for _, line := range p.File.Lines {
+		if line.Check(release) == nil {
+			return line, "KERNEL_SOURCE is Linux " + release, nil
+		}
+	}
+	return kernels.Line{}, "", fault.New(fault.Usage, "add a [[line]] for it to configs/kernels.toml",
+		"KERNEL_SOURCE is Linux %s; there are only lines %s", release, strings.Join(p.File.LineNames(), ", "))
+}
+
+// Patch applies the series of the line to its tree.
+func (p Project) Patch(ctx context.Context) (Patched, error) {
+	src, err := p.Fetch(ctx)
+	if err != nil {
+		return Patched{}, err
+	}
+	res, err := patch.Apply(ctx, patch.Params{Tree: src.Tree, Series: p.path(src.Line.Patches), Log: p.UI.Log})
+	if err != nil {
+		return Patched{}, err
+	}
+	edits, err := patch.Edits(ctx, src.Tree)
+	if err != nil {
+		return Patched{}, err
+	}
+	p.UI.Log.Infof("series: %d patches of %s, %d files changed in the tree", len(res.Patches), src.Line.Patches, len(res.Changed))
+	if len(edits) > 0 {
+		p.UI.Log.Warnf("the tree holds changes that are in no patch, and they are built too: %s", listEdits(edits))
+	}
+	return Patched{Source: src, Series: res, Edits: edits}, nil
+}
+
+func listEdits(edits []patch.Edit) string {
+	const most = 10
+	var names []string
+	for i, e := range edits {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(edits)-most))
+			break
+		}
+		names = append(names, e.Path+" ("+e.Kind+")")
+	}
+	return strings.Join(names, ", ")
+}
+
+// Checkpatch has the tree's own checkpatch look at the series.
+func (p Project) Checkpatch(ctx context.Context) (Patched, error) {
+	src, err := p.Patch(ctx)
+	if err != nil {
+		return Patched{}, err
+	}
+	dir, err := p.log(src.Line.Name, "checkpatch")
+	if err != nil {
+		return Patched{}, err
+	}
+	findings, err := checkpatch.Run(ctx, checkpatch.Params{
+		Tree: src.Tree, Series: p.path(src.Line.Patches), Jobs: p.Settings.Jobs,
+		LogDir: strings.TrimSuffix(dir, ".log"), Log: p.UI.Log,
+	})
+	if err != nil {
+		return Patched{}, err
+	}
+	p.UI.Log.Infof("checkpatch: %d patches, %d findings", len(src.Series.Patches), len(findings))
+	return src, nil
+}

@@ -1,0 +1,202 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/renameio/v2"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/boot"
+	"bzmage/internal/build"
+	"bzmage/internal/fault"
+	"bzmage/internal/initramfs"
+	"bzmage/internal/qemu"
+	"bzmage/internal/report"
+)
+
+// What a guest is given.
+const (
+	guestMemory = 256 // MiB
+	guestCPUs   = 2
+)
+
+// Verify builds every target, boots it, and reports the verdicts. An arch is
+// booted as soon as its image is there. The error is that of the first target
+// that did not pass.
+func (p Project) Verify(ctx context.Context) (report.Report, error) {
+	src, err := p.Checkpatch(ctx)
+	if err != nil {
+		return report.Report{}, err
+	}
+	k, err := p.newKernel(ctx, src)
+	if err != nil {
+		return report.Report{}, err
+	}
+	defer k.close()
+	verdicts, err := each(ctx, p.Settings.Archs, k.verify)
+	// A target that could not be built has no verdict, the others have.
+	verdicts = slices.DeleteFunc(verdicts, func(v boot.Verdict) bool { return v.Verdict == "" })
+	r := report.Report{
+		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
+		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified(), Verdicts: verdicts,
+	}
+	if len(verdicts) == 0 {
+		return r, err
+	}
+	errs := []error{err, report.Write(p.build("reports", src.Line.Name), r)}
+	for _, v := range verdicts {
+		errs = append(errs, v.Err())
+	}
+	return r, errors.Join(errs...)
+}
+
+// verify builds and boots one target.
+func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
+	// The checks are compiled while the kernel is.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	type made struct {
+		res initramfs.Result
+		err error
+	}
+	ramfs := make(chan made, 1)
+	go func() {
+		res, err := k.initramfs(ctx, a)
+		if err != nil {
+			cancel(err) // checks that do not compile end the build too
+		}
+		ramfs <- made{res, err}
+	}()
+	built, err := k.build(ctx, a)
+	rd := <-ramfs
+	if rd.err != nil {
+		return boot.Verdict{}, rd.err
+	}
+	if err != nil {
+		return boot.Verdict{}, err
+	}
+	v, machine, err := k.newVerdict(ctx, a, built, rd.res)
+	if err != nil {
+		return v, err
+	}
+	if old, ok := k.keptVerdict(v); ok {
+		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
+		return old, nil
+	}
+	return k.boot(ctx, a, v, machine, rd.res.Checks)
+}
+
+func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
+	return initramfs.Build(ctx, initramfs.Params{
+		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Log: k.p.UI.Log,
+	})
+}
+
+// newVerdict fills in what is known before the boot, and returns the machine
+// to boot.
+func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd initramfs.Result) (boot.Verdict, qemu.Machine, error) {
+	choice, err := qemu.Choose(ctx, a, k.p.build("kvm"))
+	if err != nil {
+		return boot.Verdict{}, qemu.Machine{}, err
+	}
+	version, err := qemu.Version(ctx, a)
+	if err != nil {
+		return boot.Verdict{}, qemu.Machine{}, err
+	}
+	m := qemu.Machine{
+		Arch: a, Release: k.src.Tree.Release, Accel: choice.Accel, Kernel: b.Path(b.Image), Initrd: rd.Path,
+		Memory: guestMemory, CPUs: guestCPUs,
+	}
+	argv, err := m.Argv()
+	if err != nil {
+		return boot.Verdict{}, m, fault.New(fault.Internal, "", "%w", err)
+	}
+	image, _ := b.File(b.Image)
+	config, _ := b.File("config")
+	v := boot.Verdict{
+		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Release: b.Release,
+		SHA256: map[string]string{"image": image.SHA256, "config": config.SHA256, "series": k.src.Series.Digest,
+			"initramfs": rd.SHA256, "verifier": rd.Verifier},
+		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": version},
+		Console: k.p.short(k.p.build("reports", k.src.Line.Name, "console-"+k.p.target(a)+".log")),
+		Build:   map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
+	}
+	v.Machine["cpu"], _ = m.CPU()
+	text, err := json.Marshal([]any{"boot 1", v.SHA256, v.Machine, argv, rd.Checks})
+	v.Key = fmt.Sprintf("%x", sha256.Sum256(text))
+	return v, m, err
+}
+
+func buildTime(b build.Result) string {
+	if b.Kept {
+		return "kept"
+	}
+	return fmt.Sprintf("%.1f s", b.Seconds)
+}
+
+func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
+	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
+	out, err := boot.Run(ctx, boot.Params{
+		Machine: m, Release: v.Release, Expected: checks, Limits: boot.DefaultLimits(m.Accel),
+		Console:  k.p.path(v.Console),
+		Progress: func(text string) { k.p.UI.Progress(a.Name, text) },
+	})
+	k.p.UI.Progress(a.Name, "")
+	if err != nil {
+		return v, err
+	}
+	v.Judge(out)
+	k.p.UI.Log.Infof("boot: %s: %s %s", a.Name, v.Verdict, v.Reason)
+	return v, k.keepVerdict(v)
+}
+
+func (k *kernel) verdictPath(v boot.Verdict) string {
+	return k.p.build("verdict", v.Line, v.Arch+"-"+v.Flavour+".json")
+}
+
+// keepVerdict remembers a pass: only what was proved holds for the next run.
+func (k *kernel) keepVerdict(v boot.Verdict) error {
+	path := k.verdictPath(v)
+	if v.Verdict != boot.Pass {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fault.New(fault.Machine, "make it writable", "forget an old verdict: %w", err)
+		}
+		return nil
+	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fault.New(fault.Machine, "free some disk space", "keep the verdict: %w", err)
+	}
+	if err := renameio.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+		return fault.New(fault.Machine, "free some disk space", "keep the verdict: %w", err)
+	}
+	return nil
+}
+
+// keptVerdict returns the pass of an earlier boot of the same bytes on the
+// same machine, if its console is still there to be read.
+func (k *kernel) keptVerdict(want boot.Verdict) (boot.Verdict, bool) {
+	text, err := os.ReadFile(k.verdictPath(want))
+	if err != nil {
+		return boot.Verdict{}, false
+	}
+	var old boot.Verdict
+	if json.Unmarshal(text, &old) != nil || old.Key != want.Key || old.Verdict != boot.Pass {
+		return boot.Verdict{}, false
+	}
+	if _, err := os.Stat(k.p.path(old.Console)); err != nil {
+		return boot.Verdict{}, false
+	}
+	old.Kept, old.Build = true, want.Build
+	return old, true
+}

@@ -1,0 +1,34 @@
+package plain
+
+import "testing"
+
+func TestText(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"words\n\tand tabs", "words\n\tand tabs"},
+		{"\x1b[31;1mred\x1b[0m \x1b[2J\x1bcend", "red end"},
+		{"\x1b]0;title\x07x", "0;titlex"},
+		{"bell\x07 back\b nul\x00 del\x7f c1\u009b", "bell back nul del c1"},
+		{"cut \xff\xfe here", "cut ? here"},
+		{"straße ✓", "straße ✓"},
+	}
+	for _, tt := range tests {
+		if got := Text(tt.in); got != tt.want {
+			t.Errorf("%q became %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add("a\x1b[31mb\xff\u0085")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Text(s)
+		for _, r := range got {
+			if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+				t.Fatalf("%q is left in %q", r, s)
+			}
+		}
+		if Text(got) != got {
+			t.Errorf("%q is not plain the second time", got)
+		}
+	})
+}

@@ -1,0 +1,133 @@
+package qemu
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/fault"
+	"bzmage/internal/run"
+)
+
+// probeLimit is how long the guest of a few bytes may take; it needs 0.1 s.
+const probeLimit = 3 * time.Second
+
+// Probe starts a guest of a few bytes of machine code and says whether it did
+// what it should. /dev/kvm can be there, open well and still hang or end QEMU
+// by SIGABRT, as inside some virtual machines; so nothing less is believed.
+func Probe(ctx context.Context, a arch.Arch, accel string) error {
+	dir, err := os.MkdirTemp("", "bzmage-probe-")
+	if err != nil {
+		return fault.New(fault.Machine, "make "+os.TempDir()+" writable", "probe %s: %w", accel, err)
+	}
+	defer os.RemoveAll(dir)
+	bios := filepath.Join(dir, "firmware")
+	if err := os.WriteFile(bios, firmware(a.Firmware), 0o600); err != nil {
+		return fault.New(fault.Machine, "free some disk space", "probe %s: %w", accel, err)
+	}
+	cpu := a.CPUs[0].TCG
+	if accel == KVM {
+		cpu = a.CPUs[0].KVM
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	out, err := run.Output(ctx, run.Cmd{
+		Argv: []string{a.QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+			"-machine", a.Machine, "-accel", accel, "-cpu", cpu, "-serial", "stdio", "-bios", bios},
+		Env:   run.Env(),
+		Grace: 200 * time.Millisecond,
+	})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("a guest started with %s did nothing for %v", accel, probeLimit)
+	case err != nil:
+		return err
+	case !strings.Contains(out, a.Firmware.Serial):
+		return fmt.Errorf("a guest started with %s stopped without a word", accel)
+	}
+	return nil
+}
+
+func firmware(f arch.Firmware) []byte {
+	b := make([]byte, f.Size)
+	for at, code := range f.Code {
+		copy(b[at:], code)
+	}
+	return b
+}
+
+// Choice is the accelerator for an arch and why.
+type Choice struct {
+	Accel string `json:"accel"`
+	Why   string `json:"why"`
+}
+
+// kept is what is remembered of a probe: it holds until the host or QEMU is
+// another one.
+type kept struct {
+	Boot   string `json:"boot"`
+	QEMU   string `json:"qemu"`
+	Choice Choice `json:"choice"`
+}
+
+// Choose returns the accelerator for guests of arch a: KVM where a probe
+// shows that it works, else TCG. What the probe said is kept in the folder
+// dir until this machine boots again or QEMU changes.
+func Choose(ctx context.Context, a arch.Arch, dir string) (Choice, error) {
+	if !a.Native() {
+		return Choice{TCG, "this machine is of another arch"}, nil
+	}
+	dev, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return Choice{TCG, "no KVM: " + err.Error()}, nil
+	}
+	dev.Close()
+	version, err := Version(ctx, a)
+	if err != nil {
+		return Choice{}, err
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return Choice{}, fault.New(fault.Machine, "mount /proc", "probe kvm: %w", err)
+	}
+	now := kept{Boot: strings.TrimSpace(string(boot)), QEMU: version}
+	path := filepath.Join(dir, "kvm-"+a.Name+".json")
+	var old kept
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil &&
+		old.Boot == now.Boot && old.QEMU == now.QEMU {
+		return old.Choice, nil
+	}
+	now.Choice = Choice{KVM, "a probe guest ran"}
+	if err := Probe(ctx, a, KVM); err != nil {
+		if fault.KindOf(err) == fault.Interrupted {
+			return Choice{}, err
+		}
+		now.Choice = Choice{TCG, "KVM does not work here: " + err.Error()}
+	}
+	text, err := json.MarshalIndent(now, "", "  ")
+	if err != nil {
+		return Choice{}, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Choice{}, fault.New(fault.Machine, "make it writable", "keep the probe's result: %w", err)
+	}
+	return now.Choice, renameio.WriteFile(path, text, 0o644)
+}
+
+// Version returns QEMU's version line for an arch.
+func Version(ctx context.Context, a arch.Arch) (string, error) {
+	out, err := run.Output(ctx, run.Cmd{Argv: []string{a.QEMU, "--version"}, Env: run.Env()})
+	if err != nil {
+		return "", fault.New(fault.Machine, "go tool mage setup", "start %s: %w", a.QEMU, err)
+	}
+	line, _, _ := strings.Cut(out, "\n")
+	return line, nil
+}

@@ -1,0 +1,132 @@
+// Package settings reads what the user set in the environment: the one place
+// that does. [Table] documents it; the README prints that table.
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/fault"
+	"bzmage/internal/kernels"
+)
+
+// Settings are the user's choices, checked.
+type Settings struct {
+	Kernel       string      // name of a line; empty: the first that can be had
+	Archs        []arch.Arch // at least one
+	Flavour      string
+	Jobs         int
+	KernelSource string // absolute path of a tarball or folder; empty: none
+	Cache        string // folder for downloads, shared by all checkouts
+	CI           bool   // a missing tool is a failure, output is plain
+	NoColor      bool
+}
+
+// Row documents one setting.
+type Row struct{ Name, Values, Default, Text string }
+
+// Table returns the settings there are.
+func Table() []Row {
+	return []Row{
+		{"KERNEL", "a line of configs/kernels.toml", "the first whose source can be had", "the kernel line; when set, no other is ever taken"},
+		{"ARCH", strings.Join(append(arch.Names(), "all"), ", "), "all", "what to build for"},
+		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
+		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
+		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
+		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
+		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
+		{"CI", "true", "not set", "plain output; a tool that is missing fails a test"},
+		{"NO_COLOR", "anything", "not set", "no colours on a terminal"},
+	}
+}
+
+// Read reads the settings through getenv, which is [os.Getenv] outside of
+// tests, and checks them against the lines and flavours of file.
+func Read(getenv func(string) string, file kernels.File) (Settings, error) {
+	s := Settings{
+		Kernel:  getenv("KERNEL"),
+		Flavour: getenv("FLAVOUR"),
+		CI:      isTrue(getenv("CI")),
+		NoColor: getenv("NO_COLOR") != "",
+	}
+	if _, ok := file.Line(s.Kernel); s.Kernel != "" && !ok {
+		return s, unknown("KERNEL", s.Kernel, file.LineNames())
+	}
+	if s.Flavour == "" {
+		s.Flavour = "release"
+	}
+	if _, ok := file.Flavours[s.Flavour]; !ok {
+		return s, unknown("FLAVOUR", s.Flavour, file.FlavourNames())
+	}
+	var err error
+	if s.Archs, err = readArch(getenv("ARCH")); err != nil {
+		return s, err
+	}
+	if s.Jobs, err = readJobs(getenv("JOBS")); err != nil {
+		return s, err
+	}
+	if s.KernelSource, err = readSource(getenv("KERNEL_SOURCE")); err != nil {
+		return s, err
+	}
+	s.Cache, err = cacheDir(getenv)
+	return s, err
+}
+
+func unknown(name, value string, known []string) error {
+	return fault.New(fault.Usage, name+"="+known[0], "unknown %s=%s; there are %s", name, value, strings.Join(known, ", "))
+}
+
+func readArch(value string) ([]arch.Arch, error) {
+	if value == "" || value == "all" {
+		return arch.All(), nil
+	}
+	a, ok := arch.Find(value)
+	if !ok {
+		return nil, unknown("ARCH", value, append(arch.Names(), "all"))
+	}
+	return []arch.Arch{a}, nil
+}
+
+func readJobs(value string) (int, error) {
+	if value == "" {
+		return runtime.NumCPU(), nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 4096 {
+		return 0, fault.New(fault.Usage, "JOBS="+strconv.Itoa(runtime.NumCPU()), "JOBS=%s is not a number from 1 to 4096", value)
+	}
+	return n, nil
+}
+
+func readSource(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	path, err := filepath.Abs(value)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fault.New(fault.Usage, "give a kernel tarball or the top folder of a kernel tree", "KERNEL_SOURCE: %w", err)
+	}
+	return path, nil
+}
+
+func cacheDir(getenv func(string) string) (string, error) {
+	if dir := getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "bzmage"), nil
+	}
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".cache", "bzmage"), nil
+	}
+	return "", fault.New(fault.Usage, "XDG_CACHE_HOME=/var/tmp", "no folder for downloads: neither XDG_CACHE_HOME nor HOME is set")
+}
+
+func isTrue(v string) bool {
+	b, err := strconv.ParseBool(v)
+	return err == nil && b
+}

@@ -1,0 +1,72 @@
+package settings
+
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"bzmage/internal/fault"
+	"bzmage/internal/kernels"
+)
+
+func file(t *testing.T) kernels.File {
+	t.Helper()
+	return kernels.File{
+		Lines:    []kernels.Line{{Name: "5.4"}, {Name: "6.1"}},
+		Flavours: map[string]kernels.Flavour{"release": {}, "debug": {}},
+	}
+}
+
+func env(kv ...string) func(string) string {
+	m := map[string]string{"HOME": "/home/u"}
+	for _, e := range kv {
+		k, v, _ := strings.Cut(e, "=")
+		m[k] = v
+	}
+	return func(k string) string { return m[k] }
+}
+
+func TestDefaults(t *testing.T) {
+	s, err := Read(env(), file(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Kernel != "" || s.Flavour != "release" || len(s.Archs) != 2 || s.Jobs != runtime.NumCPU() || s.CI ||
+		s.KernelSource != "" || s.Cache != "/home/u/.cache/bzmage" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestValues(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Read(env("KERNEL=6.1", "ARCH=arm64", "FLAVOUR=debug", "JOBS=7", "KERNEL_SOURCE="+dir, "CI=1", "XDG_CACHE_HOME=/var/c"), file(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Kernel != "6.1" || s.Flavour != "debug" || len(s.Archs) != 1 || s.Archs[0].Name != "arm64" || s.Jobs != 7 ||
+		!s.CI || s.KernelSource != dir || s.Cache != "/var/c/bzmage" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestUnknownValuesAreRefused(t *testing.T) {
+	tests := []struct{ set, want string }{
+		{"KERNEL=5.5", "there are 5.4, 6.1"},
+		{"KERNEL=5.4.302", "there are 5.4, 6.1"},
+		{"ARCH=x86", "there are x86_64, arm64, all"},
+		{"FLAVOUR=fast", "there are debug, release"},
+		{"JOBS=0", "not a number from 1"},
+		{"JOBS=many", "not a number from 1"},
+		{"KERNEL_SOURCE=" + filepath.Join(t.TempDir(), "gone"), "no such file"},
+		{"HOME=", "no folder for downloads"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.set, func(t *testing.T) {
+			_, err := Read(env(tt.set), file(t))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+				t.Errorf("got %v, want %q, the user's fault, with a hint", err, tt.want)
+			}
+		})
+	}
+}

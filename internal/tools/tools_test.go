@@ -1,0 +1,90 @@
+package tools
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"bzmage/internal/arch"
+)
+
+// fakeTool puts a program into an otherwise empty PATH.
+func fakeTool(t *testing.T, name, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+}
+
+func TestLook(t *testing.T) {
+	tests := []struct{ name, script, minimum, problem, version string }{
+		{"new enough", "echo GNU Make 4.3; echo more", "4.2", "", "GNU Make 4.3"},
+		{"too old", "echo GNU Make 3.81", "4.2", "3.81.0 is older than 4.2", "GNU Make 3.81"},
+		{"a remark with numbers", "echo 'gcc (Debian 4.9.2-14+deb12u1) 12.2.0'", "5.1", "", "gcc (Debian 4.9.2-14+deb12u1) 12.2.0"},
+		{"a version in the remark only", "echo 'flex 2.6.4 (x)'", "2.5.35", "", "flex 2.6.4 (x)"},
+		{"no version", "echo hello", "1.0", "no version in", "hello"},
+		{"any version", "echo hello", "", "", "hello"},
+		{"does not start", "echo broken >&2; exit 1", "", "does not start", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fakeTool(t, "thing", tt.script)
+			found, err := Look(t.Context(), []Tool{{Name: "thing", Min: tt.minimum}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := found[0]
+			if f.Version != tt.version || (f.Problem == "") != (tt.problem == "") || !strings.Contains(f.Problem, tt.problem) {
+				t.Errorf("got version %q, problem %q", f.Version, f.Problem)
+			}
+		})
+	}
+}
+
+func TestLookForWhatIsNotThere(t *testing.T) {
+	fakeTool(t, "other", "")
+	found, err := Look(t.Context(), Table(arch.All()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		if f.Problem == "" {
+			t.Errorf("%s was found in an empty PATH", f.Name)
+		}
+		for _, m := range []string{APT, DNF, Pacman, Zypper} {
+			if f.Packages[m] == "" {
+				t.Errorf("%s: no package for %s", f.Name, m)
+			}
+		}
+	}
+	apt := Packages(found, APT)
+	for _, want := range []string{"flex", "libelf-dev", "qemu-system-arm", "gcc-aarch64-linux-gnu", "xz-utils"} {
+		if arch.All()[0].Native() && !slices.Contains(apt, want) {
+			t.Errorf("%s is not among %q", want, apt)
+		}
+	}
+	seen := map[string]bool{}
+	for _, p := range apt {
+		if seen[p] {
+			t.Errorf("%s stands there twice", p)
+		}
+		seen[p] = true
+	}
+}
+
+func TestInstallLine(t *testing.T) {
+	for manager, want := range map[string]string{
+		APT:    "apt-get install -y --no-install-recommends a b",
+		DNF:    "dnf install -y a b",
+		Pacman: "pacman -S --needed --noconfirm a b",
+		Zypper: "zypper --non-interactive install a b",
+	} {
+		if got := strings.Join(InstallLine(manager, []string{"a", "b"}), " "); got != want {
+			t.Errorf("%s: %q, want %q", manager, got, want)
+		}
+	}
+}
