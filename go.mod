@@ -1,26 +1,32 @@
 module bzmage
 
-go 1.26.8
+go 1.26.0
 
+// The stages.
 require (
-	github.com/BurntSushi/toml v1.6.0
-	github.com/bluekeyes/go-gitdiff v0.9.0
-	github.com/cavaliergopher/cpio v1.0.1
-	github.com/gofrs/flock v0.13.1
-	github.com/google/go-cmp v0.7.0
-	github.com/google/go-github/v58 v58.0.0
-	github.com/google/renameio/v2 v2.0.2
-	github.com/hashicorp/go-version v1.9.0
-	github.com/jstemmer/go-junit-report/v2 v2.1.0
-	github.com/klauspost/compress v1.20.3
-	github.com/magefile/mage v1.17.2
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/sirupsen/logrus v1.10.2
-	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
-	golang.org/x/term v0.47.0
+	github.com/BurntSushi/toml v1.6.0 // kernels.toml: comments for people, and unknown keys are found; links nothing else
+	github.com/bluekeyes/go-gitdiff v0.9.0 // reads all that git writes as a patch; links nothing else
+	github.com/cavaliergopher/cpio v1.0.1 // the initramfs, which is a cpio archive of type newc; links nothing else
+	github.com/gofrs/flock v0.13.1 // one run at a time in a checkout, one download of a file
+	github.com/google/go-github/v58 v58.0.0 // given: the GitHub mirror as a source
+	github.com/google/renameio/v2 v2.0.2 // files that are there whole or not at all; fsync and modes got right
+	github.com/hashicorp/go-version v1.9.0 // given: releases and constraints
+	github.com/jstemmer/go-junit-report/v2 v2.1.0 // JUnit's structures, as CI servers read them
+	github.com/klauspost/compress v1.20.3 // zstd, which Go's own library does not have
+	github.com/magefile/mage v1.17.2 // given: the targets
+	github.com/sirupsen/logrus v1.10.2 // given: all messages
+	golang.org/x/sync v0.24.0 // errgroup
+	golang.org/x/sys v0.49.0 // what package syscall lacks: renameat2, pidfd, statfs
+	golang.org/x/term v0.47.0 // is it a terminal, and how wide
 )
 
+// Only the tests.
+require (
+	github.com/google/go-cmp v0.7.0 // differences a person can read
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: the command line as users see it
+)
+
+// What these need.
 require (
 	github.com/google/go-querystring v1.1.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
@@ -29,6 +35,8 @@ require (
 	honnef.co/go/tools v0.8.2 // indirect
 )
 
+// mage, so that `go tool mage` works where there is only Go; staticcheck for
+// `mage lint`, pinned like everything else.
 tool (
 	github.com/magefile/mage
 	honnef.co/go/tools/cmd/staticcheck

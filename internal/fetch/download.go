@@ -78,7 +78,7 @@ func (d *downloader) get(ctx context.Context, p *partial, urls []string, want st
 			break // the disk is as full for the next mirror
 		}
 		if i < len(urls)-1 {
-			d.log.Infof("%s: %v; trying the next mirror", redact(u), err)
+			d.log.Debugf("%s: %v; trying the next mirror", redact(u), err)
 		}
 	}
 	return "", fmt.Errorf("download:\n%w", reasons)

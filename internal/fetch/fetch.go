@@ -164,11 +164,22 @@ func (f *fetcher) fetch(ctx context.Context) (Archive, error) {
 		if errors.Is(err, errNotCached) {
 			f.Log.Debugf("%s: %v", s.name, err)
 		} else {
-			f.Log.Warnf("%s: %v", s.name, err)
+			f.Log.Warnf("%s: %s", s.name, brief(err))
+			f.Log.Debugf("%s: %v", s.name, err)
 		}
 		reasons.add(s.name, err)
 	}
 	return Archive{}, f.verdict(reasons)
+}
+
+// brief returns an error with many lines as one: what was tried, and how the
+// last try ended.
+func brief(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) == 1 {
+		return lines[0]
+	}
+	return lines[0] + " " + strings.TrimSpace(lines[len(lines)-1])
 }
 
 // verdict is the error of a fetch that no source could serve. A full disk

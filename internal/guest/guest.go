@@ -48,9 +48,7 @@ const (
 // Main is the main function of process 1. It never returns.
 func Main() {
 	g := newGuest(linux{}, os.Stderr)
-	// Nobody may end process 1. Handlers, unlike ignored signals, are not
-	// inherited by the programs it starts.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(make(chan os.Signal, 1), deadly()...)
 	if withCgo {
 		g.say("this /init was built with cgo and may need a C library; build it with CGO_ENABLED=0")
 	} else {
@@ -60,6 +58,16 @@ func Main() {
 	// Not reached, unless the kernel cannot restart: its own end of process 1
 	// is a panic, which stops the machine as well.
 	os.Exit(1)
+}
+
+// deadly returns the signals that end a Go program which does not handle them,
+// and would end process 1, as the kernel protects it only from those it has no
+// handler for. Ignoring them would be inherited by the programs it starts.
+func deadly() []os.Signal {
+	return []os.Signal{
+		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT, syscall.SIGBUS,
+		syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGSTKFLT, syscall.SIGTERM,
+	}
 }
 
 // kernel is what the guest asks of the kernel and a test on a host cannot.
@@ -204,7 +212,7 @@ func (g *guest) beat(out *output) (stop func()) {
 // and ends the machine.
 func (g *guest) runDemo() (int, error) {
 	to := os.Stderr // the console
-	if port, err := g.openPort(event.DemoPort, g.grace/5); err == nil {
+	if port, err := g.openPort(event.DemoPort, g.portWait); err == nil {
 		defer port.Close()
 		to = port
 	} else if !errors.Is(err, errNoPort) {

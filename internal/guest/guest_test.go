@@ -241,7 +241,6 @@ func TestDemoWithoutPorts(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(w.root+"/sys"), os.RemoveAll(w.root+"/dev")); err != nil {
 		t.Fatal(err)
 	}
-	w.grace = 50 * time.Millisecond
 	w.demo = []string{"/bin/sh", "-c", "exit 4"}
 	w.live()
 	if !strings.HasSuffix(w.console.String(), "ended with exit code 4\nbzmage: done, exit code 4\n") {

@@ -130,6 +130,8 @@ func (w *world) write(t *testing.T, name, text string) {
 func (w *world) port(t *testing.T, dev, name string) {
 	t.Helper()
 	w.write(t, "dev/"+dev, "")
+	w.write(t, "sys/bus/virtio/devices/virtio0/device", "0x0005\n") // a balloon
+	w.write(t, "sys/bus/virtio/devices/virtio1/device", "0x0003\n")
 	if name != "" {
 		w.write(t, "sys/class/virtio-ports/"+dev+"/name", name+"\n")
 	}

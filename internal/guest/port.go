@@ -22,6 +22,9 @@ var errNoPort = errors.New("there is no such port")
 // openPort opens the virtio-serial port of that name. The driver learns the
 // names from the host some time after init has begun, hence the wait.
 func (g *guest) openPort(name string, wait time.Duration) (*os.File, error) {
+	if !g.hasSerial() {
+		wait = 0
+	}
 	for end := time.Now().Add(wait); ; time.Sleep(2 * time.Millisecond) {
 		dev, named, err := g.findPort(name)
 		if err != nil {
@@ -34,17 +37,33 @@ func (g *guest) openPort(name string, wait time.Duration) (*os.File, error) {
 			dev = fallbackPort
 		}
 		if dev == "" {
-			return nil, fmt.Errorf("open the port %s: %w; was the kernel built with CONFIG_VIRTIO_CONSOLE?", name, errNoPort)
+			return nil, fmt.Errorf("open the port %s: %w; was the kernel built with CONFIG_VIRTIO_PCI and CONFIG_VIRTIO_CONSOLE?", name, errNoPort)
 		}
 		f, err := g.kernel.OpenPort(g.root + "/dev/" + dev)
 		if errors.Is(err, fs.ErrNotExist) && dev == fallbackPort {
-			err = fmt.Errorf("%w (%w); was the kernel built with CONFIG_VIRTIO_CONSOLE?", errNoPort, err)
+			err = fmt.Errorf("%w; was the kernel built with CONFIG_VIRTIO_PCI and CONFIG_VIRTIO_CONSOLE?", errNoPort)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("open the port %s: %w", name, err)
 		}
 		return f, nil
 	}
+}
+
+// hasSerial says whether the machine has a virtio-serial device. Unlike the
+// names of its ports, that is known before init begins.
+func (g *guest) hasSerial() bool {
+	files, err := filepath.Glob(g.root + "/sys/bus/virtio/devices/*/device")
+	if err != nil {
+		return false
+	}
+	for _, f := range files {
+		// The device's type: 3 is a console (VIRTIO_ID_CONSOLE).
+		if text, err := os.ReadFile(f); err == nil && strings.TrimSpace(string(text)) == "0x0003" {
+			return true
+		}
+	}
+	return false
 }
 
 // findPort returns the device of the port of that name, or "", and whether any

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"bzmage/internal/event"
 )
 
@@ -49,26 +51,51 @@ func TestOpenPort(t *testing.T) {
 	}
 }
 
+// Without a virtio-serial device there is nothing to wait for.
+func TestOpenPortWithoutDevice(t *testing.T) {
+	w := &world{root: t.TempDir()}
+	w.write(t, "sys/bus/virtio/devices/virtio0/device", "0x0004\n") // a source of random numbers
+	g := &guest{kernel: &fakeKernel{}, root: w.root}
+	if _, err := g.openPort(event.Port, 1000*time.Hour); !errors.Is(err, errNoPort) {
+		t.Errorf("%v", err)
+	}
+}
+
 // The driver makes the device first and learns its name later.
 func TestOpenPortWaitsForTheName(t *testing.T) {
 	w := &world{root: t.TempDir()}
 	g := &guest{kernel: &fakeKernel{}, root: w.root}
 	w.port(t, "vport0p1", "")
+	w.port(t, "vport0p2", "other")
+	// The name that is already there is a FIFO, so that this test knows when
+	// the guest has looked at it, and that it has found no better one.
+	other := filepath.Join(w.root, "sys/class/virtio-ports/vport0p2/name")
+	if err := errors.Join(os.Remove(other), unix.Mkfifo(other, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	type opened struct {
 		f   *os.File
 		err error
 	}
-	done := make(chan opened)
+	done := make(chan opened, 1)
 	go func() {
 		f, err := g.openPort(event.Port, time.Minute)
 		done <- opened{f, err}
 	}()
-	w.port(t, "vport0p2", "other")
-	// The name and the file appear at once in sysfs.
-	w.write(t, "sys/class/virtio-ports/vport0p3/new", event.Port+"\n")
+	looked, err := os.OpenFile(other, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	if err := looked.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "new", event.Port+"\n")
 	w.write(t, "dev/vport0p3", "")
 	dir := filepath.Join(w.root, "sys/class/virtio-ports/vport0p3")
-	if err := os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "name")); err != nil {
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Rename(filepath.Join(w.root, "new"), filepath.Join(dir, "name"))); err != nil {
 		t.Fatal(err)
 	}
 	got := <-done

@@ -15,7 +15,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 	"github.com/sirupsen/logrus"
 
@@ -72,11 +74,22 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		return Result{}, machine(err)
 	}
 	p.Dir = dir
-	scratch, err := os.MkdirTemp(p.Dir, ".initramfs-")
-	if err != nil {
+	lock := flock.New(filepath.Join(p.Dir, ".initramfs-"+p.Arch+".lock"))
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		return Result{}, machine(err)
 	}
-	defer os.RemoveAll(scratch)
+	defer lock.Close() // nothing to be done about an error
+	return p.build(ctx)
+}
+
+// build is Build under its lock.
+func (p Params) build(ctx context.Context) (Result, error) {
+	// A run that was killed may have left it; nobody else uses it now.
+	scratch := filepath.Join(p.Dir, ".initramfs-"+p.Arch)
+	if err := errors.Join(os.RemoveAll(scratch), os.Mkdir(scratch, 0o755)); err != nil {
+		return Result{}, machine(err)
+	}
+	defer os.RemoveAll(scratch) // or the next run does it
 
 	b, err := newBuilder(ctx, p, scratch)
 	if err != nil {

@@ -1,6 +1,7 @@
 package initramfs
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,7 +94,7 @@ func TestBuild(t *testing.T) {
 				t.Errorf("load: %v %s", err, d)
 			}
 			names, err := filepath.Glob(filepath.Join(dir, "*"))
-			if err != nil || len(names) != 2 {
+			if err != nil || len(names) != 3 { // the archive, its description, the lock
 				t.Errorf("left behind: %q, %v", names, err)
 			}
 			t.Logf("%s: %d bytes, %d checks, %+v", arch, res.Size, len(res.Checks), res.Files)
@@ -142,6 +144,9 @@ func TestSameInputsSameBytes(t *testing.T) {
 		unix.Umask(old)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if info, err := os.Stat(results[i].Path); err != nil || info.Mode() != 0o644 {
+			t.Errorf("%v, %v", info, err)
 		}
 	}
 	if results[0].Path == results[1].Path {
@@ -254,10 +259,45 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			if left, _ := filepath.Glob(filepath.Join(p.Dir, "*.cpio")); left != nil {
 				t.Errorf("there is an archive: %q", left)
 			}
-			if left, _ := filepath.Glob(filepath.Join(p.Dir, ".*")); left != nil {
+			if left, _ := filepath.Glob(filepath.Join(p.Dir, ".initramfs-"+p.Arch)); left != nil {
 				t.Errorf("left behind: %q", left)
 			}
 		})
+	}
+}
+
+// Runs at the same time wait for each other, and what a killed one left is in
+// nobody's way.
+func TestRunsAtTheSameTime(t *testing.T) {
+	p := Params{Arch: runtime.GOARCH, Dir: t.TempDir(), Module: smallModule(t, nil)}
+	left := filepath.Join(p.Dir, ".initramfs-"+p.Arch, "init-"+p.Arch)
+	if err := errors.Join(os.Mkdir(filepath.Dir(left), 0o755), os.WriteFile(left, []byte("half a file"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var results [3]Result
+	var wg sync.WaitGroup
+	for i := range results {
+		wg.Go(func() {
+			var err error
+			if results[i], err = Build(t.Context(), p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range results {
+		if d := cmp.Diff(results[0], r); d != "" || r.SHA256 == "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Build(ctx, Params{Arch: runtime.GOARCH, Dir: t.TempDir(), Module: smallModule(t, nil)})
+	if k := fault.KindOf(err); k != fault.Interrupted {
+		t.Errorf("%v: %v", k, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
 
 	"bzmage/internal/fault"
 )
@@ -170,7 +171,7 @@ func TestErrorOnTheWayIsUndone(t *testing.T) {
 			return nil
 		}})
 		if at == "" {
-			if err != nil || n < 8 {
+			if err != nil || n < 12 {
 				t.Fatalf("after %d steps: %v", n, err)
 			}
 			return
@@ -217,9 +218,14 @@ func TestOffsetIsReported(t *testing.T) {
 	at := strings.Index(text, "\n") * 12
 	at = strings.Index(text[at:], "\n") + at + 1
 	p := diff(t, content{"kernel/core.c": text}, content{"kernel/core.c": text[:at] + "added\n" + text[at:]})
-	res := mustApply(t, tree, newSeries(t, p))
-	if res.Patches[0].Offset != 2 {
-		t.Errorf("offset %d", res.Patches[0].Offset)
+	log, said := logrus.New(), &strings.Builder{}
+	log.SetOutput(said)
+	res, err := Apply(t.Context(), Params{Tree: tree, Series: newSeries(t, p), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Patches[0].Offset != 2 || !strings.Contains(said.String(), "offset=2 patch=a.patch") {
+		t.Errorf("offset %d, log %q", res.Patches[0].Offset, said)
 	}
 	if !slices.Equal(res.Patches[0].Files, []string{"kernel/core.c"}) {
 		t.Errorf("files %v", res.Patches[0].Files)

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -54,54 +51,6 @@ func commit(ctx context.Context, p Params, s *store, pl *plan, res Result) error
 		return machine(err, "record the change of the tree")
 	}
 	return nil
-}
-
-// prepare writes whatever the change needs outside of the tree itself.
-func (w *writer) prepare(pl *plan) error {
-	s := w.s
-	for _, dir := range []string{newDir, oldDir} {
-		if err := s.root.RemoveAll(dir); err != nil {
-			return err
-		}
-	}
-	for _, dir := range []string{newDir, oldDir, objectsDir} {
-		if err := s.root.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	for _, sha := range slices.Sorted(maps.Keys(pl.contents)) {
-		if err := s.saveObject(pl.contents[sha]); err != nil {
-			return err
-		}
-	}
-	if err := w.step("objects"); err != nil {
-		return err
-	}
-	for i, o := range pl.ops {
-		if o.removes() || o.remodes() {
-			continue
-		}
-		if err := s.stage(i, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func staged(i int) string { return newDir + "/" + strconv.Itoa(i) }
-func kept(i int) string   { return oldDir + "/" + strconv.Itoa(i) }
-
-// stage writes the new content of a file to new/.
-func (s *store) stage(i int, o op) error {
-	if o.want.Mode&fs.ModeSymlink != 0 {
-		return s.root.Symlink(o.text, staged(i))
-	}
-	f, err := s.root.OpenFile(staged(i), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(o.text)
-	return errors.Join(err, f.Chmod(o.want.Mode), f.Sync(), f.Close())
 }
 
 // change writes the journal and then the tree. After an error the tree is as
@@ -220,6 +169,7 @@ func (w *writer) remode(o op) error {
 
 func (w *writer) write(i int, o op) error {
 	root, name := w.s.root, src(o.name)
+	w.undo = append(w.undo, func() error { w.pruneAbove(o.name); return nil })
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
 	}
@@ -246,6 +196,9 @@ func (w *writer) write(i int, o op) error {
 			return err
 		}
 	}
+	if err := w.step("rename"); err != nil {
+		return err
+	}
 	if err := root.Rename(staged(i), name); err != nil {
 		return err
 	}
@@ -253,9 +206,7 @@ func (w *writer) write(i int, o op) error {
 		if over {
 			return root.Rename(kept(i), name)
 		}
-		err := root.Remove(name)
-		w.pruneAbove(o.name)
-		return err
+		return root.Remove(name)
 	})
 	return w.note(o)
 }
@@ -293,19 +244,15 @@ func (w *writer) note(o op) error {
 
 // syncFolders makes the renames last, before the state says they were done.
 func (w *writer) syncFolders() error {
+	var dirs []string
 	for dir := range w.dirs {
-		f, err := w.s.root.Open(filepath.Join(srcDir, filepath.FromSlash(dir)))
-		if errors.Is(err, fs.ErrNotExist) {
+		name := src(dir)
+		if _, err := w.s.root.Lstat(name); missing(err) {
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
+		dirs = append(dirs, name)
 	}
-	return nil
+	return w.s.sync(dirs)
 }
 
 // finish records that the tree is at its state.

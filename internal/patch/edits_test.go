@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -90,6 +91,7 @@ func TestApplyKeepsEdits(t *testing.T) {
 	}{
 		"of the series":         {first, second, content{"kernel/core.c": "mine\n"}, Modified, "kernel/core.c", true},
 		"of the next series":    {first, second, content{"kernel/fork.c": "mine\n"}, Modified, "kernel/fork.c", true},
+		"next, same size":       {nil, second, content{"kernel/fork.c": strings.ToUpper(lines(100, 140))}, Modified, "kernel/fork.c", true},
 		"same size":             {first, nil, content{"kernel/new/base.c": "int y;\n"}, Modified, "kernel/new/base.c", true},
 		"to be created":         {nil, first, content{"kernel/new/base.c": "mine\n"}, Added, "kernel/new/base.c", false},
 		"to be removed":         {nil, second, content{"drivers/old/only.c": "mine\n"}, Modified, "drivers/old/only.c", true},

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +17,9 @@ import (
 var small = content{"Makefile": makefile, "Kbuild": "# top\n", "kernel/Makefile": "obj-y += core.o\n",
 	"a": "1\n2\n3\n", "d/b": "1\n", "d/e/c": "exec:x", "in": "link:d", "d/up": "link:../a"}
 
-// FuzzApply applies whatever text as a patch to a tree on the disk: nothing
-// outside of the tree changes, a refused patch changes nothing, and the empty
-// series leads back to the pristine tree.
+// FuzzApply applies whatever text as a patch: nothing
+// outside of the tree changes, what is accepted is on the disk what it was in
+// memory, and the empty series leads back to the pristine tree.
 func FuzzApply(f *testing.F) {
 	for _, s := range []string{
 		mailed,
@@ -37,55 +38,67 @@ func FuzzApply(f *testing.F) {
 		f.Add(s, false)
 	}
 	f.Fuzz(func(t *testing.T, text string, strip bool) {
-		series := newSeries(t, text)
+		e := entry{name: "a.patch", strip: 1}
 		if !strip {
-			put(t, series, content{"series": "a.patch -p0\n"})
+			e.strip = 0
 		}
-		tree := newTree(t, small)
-		top := filepath.Dir(tree.Root)
-		put(t, top, content{"out": "sentinel\n"})
-		res, err := Apply(t.Context(), Params{Tree: tree, Series: series})
-		names := func(dir string) (names []string) {
-			list, err := os.ReadDir(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range list {
-				names = append(names, e.Name())
-			}
-			return names
-		}
-		if got := names(top); !slices.Contains(got, "out") || slices.ContainsFunc(got, func(n string) bool { return n != "out" && len(n) != 3 }) {
-			t.Fatalf("beside the tree: %q", got)
-		}
-		for _, n := range names(tree.Root) {
-			if !slices.Contains([]string{"src", "manifest", ".lock", stateFile, objectsDir}, n) {
-				t.Errorf("in the tree's folder: %q", n)
-			}
-		}
-		if out, err := os.ReadFile(filepath.Join(top, "out")); err != nil || string(out) != "sentinel\n" {
-			t.Fatalf("the file outside: %q, %v", out, err)
-		}
-		after := read(t, tree.Src())
+		p, err := parsePatch(patchFile{entry: e, text: text})
 		if err != nil {
-			if k := fault.KindOf(err); k != fault.Patch || fault.HintOf(err) == "" {
+			return
+		}
+		d := newDraft(inMemory(small))
+		if _, err := replay(t.Context(), d, []*parsed{p}); err != nil {
+			if k := fault.KindOf(err); k != fault.Patch || fault.HintOf(err) == "" || strings.ContainsRune(err.Error(), '\x1b') {
 				t.Errorf("error of kind %v with hint %q: %v", k, fault.HintOf(err), err)
-			}
-			if d := cmp.Diff(small, after); d != "" {
-				t.Errorf("refused, but (-before +after):\n%s", d)
 			}
 			return
 		}
-		for name, text := range after {
-			target, link := strings.CutPrefix(text, "link:")
-			if link && !filepath.IsLocal(filepath.Join(filepath.Dir(name), target)) {
-				t.Errorf("%s points to %s", name, target)
-			}
-			if text != small[name] && !slices.Contains(res.Changed, name) {
-				t.Errorf("%s is not listed as changed", name)
-			}
-		}
-		mustApply(t, tree, newSeries(t))
-		wantFiles(t, tree, small)
+		onDisk(t, text, e.strip, drafted(d))
 	})
+}
+
+// onDisk applies a patch that makes want of the small tree, and takes it back.
+func onDisk(t *testing.T, text string, strip int, want content) {
+	series := newSeries(t, text)
+	put(t, series, content{"series": fmt.Sprintf("a.patch -p%d\n", strip)})
+	tree := newTree(t, small)
+	top := t.TempDir()
+	if err := os.Rename(tree.Root, filepath.Join(top, "tree")); err != nil {
+		t.Fatal(err)
+	}
+	tree.Root = filepath.Join(top, "tree")
+	put(t, top, content{"out": "sentinel\n"})
+	res := mustApply(t, tree, series)
+	wantFiles(t, tree, overlay(small, want))
+	wantNames(t, top, "out", "tree")
+	wantNames(t, tree.Root, ".lock", "manifest", objectsDir, stateFile, "src")
+	if out, err := os.ReadFile(filepath.Join(top, "out")); err != nil || string(out) != "sentinel\n" {
+		t.Fatalf("the file outside: %q, %v", out, err)
+	}
+	for name, text := range want {
+		target, link := strings.CutPrefix(text, "link:")
+		if !filepath.IsLocal(name) || link && !filepath.IsLocal(filepath.Join(filepath.Dir(name), target)) {
+			t.Errorf("%s with %q", name, text)
+		}
+		if text != small[name] && !slices.Contains(res.Changed, name) {
+			t.Errorf("%s is not listed as changed", name)
+		}
+	}
+	mustApply(t, tree, newSeries(t))
+	wantFiles(t, tree, small)
+}
+
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range list {
+		got = append(got, e.Name())
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", dir, d)
+	}
 }

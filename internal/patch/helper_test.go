@@ -22,7 +22,7 @@ import (
 )
 
 // content describes files by path: "" removes, a leading "link:" makes a
-// symbolic link, a leading "exec:" a program.
+// symbolic link, a leading "exec:" a program, "empty:" a file without content.
 type content map[string]string
 
 // past is the mtime of each unpacked file, so that a rewritten one stands out.
@@ -86,7 +86,7 @@ func put(t *testing.T, dir string, files content) {
 		case exec:
 			err = os.WriteFile(path, []byte(program), 0o755)
 		case text != "":
-			err = os.WriteFile(path, []byte(text), 0o644)
+			err = os.WriteFile(path, []byte(strings.TrimPrefix(text, "empty:")), 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -115,9 +115,9 @@ func read(t *testing.T, dir string) content {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		files[name] = string(text)
+		files[name] = nonEmpty(string(text))
 		if fi, err := d.Info(); err == nil && fi.Mode()&0o100 != 0 {
-			files[name] = "exec:" + files[name]
+			files[name] = "exec:" + string(text)
 		}
 		return err
 	})
@@ -125,6 +125,13 @@ func read(t *testing.T, dir string) content {
 		t.Fatal(err)
 	}
 	return files
+}
+
+func nonEmpty(text string) string {
+	if text == "" {
+		return "empty:"
+	}
+	return text
 }
 
 // mtimes returns the mtime of each file below dir, links aside.

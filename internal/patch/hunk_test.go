@@ -50,6 +50,8 @@ func TestMatcher(t *testing.T) {
 		"two hunks": {file: "0\n" + abc + "i\nj\nk\nl\n", hunks: "@@ -2,3 +2,3 @@\n b\n-c\n+C\n d\n@@ -8,3 +8,3 @@\n h\n-i\n+I\n j\n",
 			want: "0\na\nb\nC\nd\ne\nf\ng\nh\nI\nj\nk\nl\n", offset: 1},
 		"order is kept": {file: "h\ni\nj\n" + abc[:10] + "x\n", hunks: "@@ -4,3 +4,3 @@\n b\n-c\n+C\n d\n@@ -8,3 +8,3 @@\n h\n-i\n+I\n j\n", why: "not there"},
+		"not before the hunk above": {file: "0\n1\n2\n3\n4\nf\ng\nh\n5\n6\n7\n8\n9\nb\nc\nd\n10\n11\n12\n13\n",
+			hunks: "@@ -2,3 +2,3 @@\n b\n-c\n+C\n d\n@@ -6,3 +6,3 @@\n f\n-g\n+G\n h\n", why: "not there"},
 		"two places": {file: "0\n1\n2\n3\na\nb\nc\nd\ne\nf\n\tx\n}\ny\n5\n\tx\n}\ny\nz\n",
 			hunks: "@@ -2,3 +2,3 @@\n b\n-c\n+C\n d\n@@ -11,3 +11,4 @@\n \tx\n }\n+new\n y\n", why: "fits at line 11, and at line 15"},
 		"nearer above": {file: "0\n1\n\tx\n}\ny\nb\nc\nd\ne\nf\ng\n\tx\n}\ny\nz\n",

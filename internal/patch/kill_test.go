@@ -109,6 +109,11 @@ func TestKilledAtAnyStep(t *testing.T) {
 				steps++
 			}
 			half := mtimes(t, tree.Src())
+			for name := range before {
+				if _, ok := half[name]; !ok && mid[name] != "" && end[name] != "" && want[name] != "" {
+					t.Errorf("step %d: %s is missing for a moment", n, name)
+				}
+			}
 			mustApply(t, tree, next)
 			wantFiles(t, tree, want)
 			after := mtimes(t, tree.Src())

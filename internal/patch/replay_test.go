@@ -72,7 +72,7 @@ func drafted(d *draft) content {
 		case f.mode == 0o755:
 			out[name] = "exec:" + f.text()
 		default:
-			out[name] = f.text()
+			out[name] = nonEmpty(f.text())
 		}
 	}
 	return out

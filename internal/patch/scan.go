@@ -96,7 +96,11 @@ func (s *scanner) gitHeader() error {
 	for s.at++; s.at < len(s.lines) && isExtended(s.lines[s.at]); s.at++ {
 		line := s.lines[s.at]
 		if strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "+++ ") {
-			if err := checkRaw(line[4:]); err != nil {
+			err := checkRaw(line[4:])
+			if err == nil {
+				_, err = stripName(line[4:], s.strip)
+			}
+			if err != nil {
 				return s.errorf("%w", err)
 			}
 		}

@@ -233,13 +233,19 @@ func (s *store) path(name string) string {
 // object returns the name below Tree.Root of the copy of a content.
 func object(sha256 string) string { return filepath.Join(objectsDir, sha256) }
 
+// hasObject says whether there is a copy of a content of that size.
+func (s *store) hasObject(sha256 string, size int64) bool {
+	fi, err := s.root.Lstat(object(sha256))
+	return err == nil && fi.Mode().IsRegular() && fi.Size() == size
+}
+
 // saveObject keeps a copy of a content, if there is none yet.
 func (s *store) saveObject(text string) error {
-	name := object(sum(text))
-	if fi, err := s.root.Lstat(name); err == nil && fi.Mode().IsRegular() && fi.Size() == int64(len(text)) {
+	sha256 := sum(text)
+	if s.hasObject(sha256, int64(len(text))) {
 		return nil
 	}
-	return s.write(name, []byte(text))
+	return s.write(object(sha256), []byte(text))
 }
 
 // readObject returns the kept copy of a content.

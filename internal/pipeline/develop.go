@@ -50,8 +50,8 @@ func (p Project) Lint(ctx context.Context) error {
 	})
 }
 
-// Test runs lint, the unit tests with the race detector, and then the tests on
-// real kernels.
+// Test runs lint, all tests that are short with the race detector, and then
+// those on real kernels.
 func (p Project) Test(ctx context.Context) error {
 	if err := p.Lint(ctx); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (p Project) Test(ctx context.Context) error {
 	g := goTool()
 	return p.steps(ctx, []step{
 		{"test", []string{g, "test", "-short", "-race", "-timeout", "20m", "./..."}, false, ""},
-		{"test-kernels", []string{g, "test", "-v", "-count=1", "-timeout", "80m", "-run", "RealKernel", "./internal/pipeline"}, false, ""},
+		{"test-kernels", []string{g, "test", "-v", "-count=1", "-timeout", "80m", "-p", "1", "-run", "^TestReal", "./internal/fetch", "./internal/unpack", "./internal/checkpatch", "./internal/pipeline"}, false, ""},
 	})
 }
 

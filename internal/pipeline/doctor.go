@@ -15,7 +15,6 @@ import (
 	"bzmage/internal/fetch"
 	"bzmage/internal/plain"
 	"bzmage/internal/qemu"
-	"bzmage/internal/run"
 	"bzmage/internal/tools"
 )
 
@@ -158,56 +157,4 @@ func show(out io.Writer, all []finding) error {
 		return fault.New(fault.Machine, "go tool mage setup", "verify could not run here: %s", strings.Join(bad, ", "))
 	}
 	return nil
-}
-
-// Setup installs what is missing: with apt as root or through sudo, else it
-// prints the command to type, which is an error as long as it is needed.
-func (p Project) Setup(ctx context.Context) error {
-	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
-	if err != nil {
-		return err
-	}
-	if len(problems(found)) == 0 {
-		p.UI.Log.Info("setup: nothing is missing")
-		return nil
-	}
-	p.UI.Log.Infof("setup: %s", strings.Join(problems(found), "; "))
-	manager := tools.Manager()
-	if manager == "" {
-		return fault.New(fault.Machine, "install them by hand; `go tool mage doctor` says what each is for", "no package manager that is known here")
-	}
-	line := tools.InstallLine(manager, tools.Packages(found, manager))
-	prefix, ok := p.asRoot(ctx)
-	if manager != tools.APT || !ok {
-		return fault.New(fault.Machine, "sudo "+strings.Join(line, " "), "some packages are missing, and bzmage cannot install them itself here")
-	}
-	for _, argv := range [][]string{{tools.APT, "update"}, line} {
-		log, err := p.log("setup", argv[0]+"-"+argv[1])
-		if err != nil {
-			return err
-		}
-		argv = append(append([]string(nil), prefix...), argv...)
-		p.UI.Log.Infof("setup: %s", strings.Join(argv, " "))
-		if err := run.Run(ctx, run.Cmd{Argv: argv, Env: run.Env("DEBIAN_FRONTEND=noninteractive"), Log: log}); err != nil {
-			return fault.New(fault.Machine, "look at "+log+"; it was: "+strings.Join(argv, " "), "install packages: %w", err)
-		}
-	}
-	if found, err = tools.Look(ctx, tools.Table(p.Settings.Archs)); err != nil {
-		return err
-	}
-	if still := problems(found); len(still) > 0 {
-		return fault.New(fault.Machine, "go tool mage doctor", "still missing after the installation: %s", strings.Join(still, "; "))
-	}
-	p.UI.Log.Info("setup: all is there now")
-	return nil
-}
-
-// asRoot returns what to put before a command that needs root, and whether
-// that works without asking a person.
-func (p Project) asRoot(ctx context.Context) ([]string, bool) {
-	if os.Geteuid() == 0 {
-		return nil, true
-	}
-	err := run.Run(ctx, run.Cmd{Argv: []string{"sudo", "-n", "true"}, Env: run.Env()})
-	return []string{"sudo", "-n"}, err == nil
 }

@@ -4,7 +4,8 @@
 // The rules: results go to standard output, everything else to standard
 // error. On a terminal messages are short and coloured, and the live line is
 // redrawn in place. Elsewhere each message is a plain line, and progress is
-// such a line every few seconds. The file gets every message and no progress.
+// such a line every few seconds. The file gets every message, those of level
+// debug too, and no progress.
 package ui
 
 import (
@@ -69,6 +70,7 @@ func New(o Options) (*UI, error) {
 	}
 	u.Log = logrus.New()
 	u.Log.SetOutput(u)
+	u.Log.SetLevel(logrus.DebugLevel)
 	u.Log.SetFormatter(&lineFormatter{color: tty && !o.NoColor})
 	if o.File == "" {
 		return u, nil
@@ -171,6 +173,9 @@ type lineFormatter struct{ color bool }
 
 // Format implements [logrus.Formatter].
 func (f *lineFormatter) Format(e *logrus.Entry) ([]byte, error) {
+	if e.Level == logrus.DebugLevel {
+		return nil, nil // for the file
+	}
 	var b strings.Builder
 	if e.Level != logrus.InfoLevel {
 		level := e.Level.String()

@@ -27,6 +27,7 @@ func TestPlainLinesAndJSON(t *testing.T) {
 	u.Log.Info("built")
 	u.Log.WithField("patch", "0001\x1b[2J").Warn("offset")
 	u.Log.Error("no \x07good")
+	u.Log.Debug("for the file")
 	u.Progress("x86_64", "12 objects")
 	if err := u.Close(); err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestPlainLinesAndJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if len(lines) != 3 {
+	if len(lines) != 4 {
 		t.Fatalf("%d lines: %s", len(lines), text)
 	}
 	var e struct{ Level, Msg, Patch, Time string }

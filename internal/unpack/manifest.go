@@ -45,7 +45,14 @@ func writeManifest(path string, entries []Entry) error {
 		return err
 	}
 	defer file.Cleanup()
-	w := bufio.NewWriterSize(file, 256<<10)
+	if err := formatManifest(file, entries); err != nil {
+		return err
+	}
+	return file.CloseAtomicallyReplace()
+}
+
+func formatManifest(to io.Writer, entries []Entry) error {
+	w := bufio.NewWriterSize(to, 256<<10)
 	for _, e := range entries {
 		line := append([]byte(e.SHA256), ' ')
 		line = append(line, e.modeWord()...)
@@ -56,10 +63,7 @@ func writeManifest(path string, entries []Entry) error {
 			return err
 		}
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	return file.CloseAtomicallyReplace()
+	return w.Flush()
 }
 
 func (e Entry) modeWord() string {

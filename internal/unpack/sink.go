@@ -40,10 +40,6 @@ type sink struct {
 	progress func(written int64) // may be nil
 	written  atomic.Int64
 
-	// making lets one worker at a time make a file. The kernel allows one
-	// in a folder anyway, and lets the others spin, which costs a core.
-	making sync.Mutex
-
 	hard []hardLink
 
 	mu      sync.Mutex
@@ -266,9 +262,7 @@ func (s *sink) write(ctx context.Context, j job, h hash.Hash) error {
 		return context.Cause(ctx)
 	}
 	e := j.entry
-	s.making.Lock()
 	out, err := s.root.OpenFile(e.Path, os.O_RDWR|os.O_CREATE|os.O_EXCL, e.Mode)
-	s.making.Unlock()
 	if err != nil {
 		return err
 	}
@@ -319,15 +313,15 @@ func (s *sink) fill(ctx context.Context, out *os.File, j job, h hash.Hash) error
 func copyFile(out, from *os.File, e Entry, h hash.Hash) error {
 	defer from.Close()
 	n, err := io.Copy(out, io.LimitReader(from, e.Size+1))
-	if err != nil {
-		return err
+	info, statErr := from.Stat()
+	if statErr != nil {
+		return statErr
 	}
-	info, err := from.Stat()
-	if err != nil {
-		return err
-	}
-	if n != e.Size || info.Size() != e.Size || info.ModTime().UnixNano() != e.MTime {
+	if !info.Mode().IsRegular() || err == nil && n != e.Size || info.Size() != e.Size || info.ModTime().UnixNano() != e.MTime {
 		return bad("%s changed while it was copied", e.Path)
+	}
+	if err != nil {
+		return err
 	}
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
 		return err

@@ -92,7 +92,8 @@ func Unpack(ctx context.Context, p Params) (Tree, error) {
 // differently.
 type unpacker struct {
 	Params
-	lim limits
+	lim  limits
+	sync func(folder *os.File) error // the whole file system
 }
 
 func newUnpacker(p Params) *unpacker {
@@ -101,7 +102,7 @@ func newUnpacker(p Params) *unpacker {
 		p.Log.SetOutput(io.Discard)
 	}
 	p.Progress = fetch.Throttle(p.Progress)
-	return &unpacker{Params: p, lim: defaultLimits()}
+	return &unpacker{Params: p, lim: defaultLimits(), sync: syncAll}
 }
 
 // blame says whose fault err is: this machine's, the user's, who named the
@@ -292,7 +293,7 @@ func (u *unpacker) publish(partial string, t Tree, entries []Entry) (Tree, error
 		return Tree{}, err
 	}
 	defer dir.Close()
-	if err := unix.Syncfs(int(dir.Fd())); err != nil {
+	if err := u.sync(dir); err != nil {
 		return Tree{}, fmt.Errorf("sync the file system: %w", err)
 	}
 	text, err := json.MarshalIndent(t, "", "  ")
@@ -311,6 +312,8 @@ func (u *unpacker) publish(partial string, t Tree, entries []Entry) (Tree, error
 	}
 	return t, syncFolder(u.Dir)
 }
+
+func syncAll(folder *os.File) error { return unix.Syncfs(int(folder.Fd())) }
 
 func syncFolder(path string) error {
 	dir, err := os.Open(path)
