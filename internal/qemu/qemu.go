@@ -85,7 +85,7 @@ func (m Machine) Cmdline() string {
 	words := append([]string{
 		"console=" + m.Arch.Console,
 		"earlycon=" + m.Arch.Earlycon,
-		"panic=-1", "oops=panic", "softlockup_panic=1",
+		"panic=-1", "oops=panic", "softlockup_panic=1", "hung_task_panic=1",
 	}, m.Append...)
 	return strings.Join(words, " ")
 }

@@ -54,7 +54,7 @@ func TestArgv(t *testing.T) {
 				"-chardev", "socket,id=port0,fd=3", "-device", "virtserialport,chardev=port0,name=one",
 				"-chardev", "socket,id=port1,fd=4", "-device", "virtserialport,chardev=port1,name=two",
 				"-kernel", "/d/image", "-initrd", "/d/initramfs",
-				"-append", w[7]+" "+w[8]+" panic=-1 oops=panic softlockup_panic=1 bzmage.id=7")
+				"-append", w[7]+" "+w[8]+" panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1 bzmage.id=7")
 			got, err := m.Argv()
 			if err != nil {
 				t.Fatal(err)
