@@ -39,6 +39,10 @@ type Limits struct {
 	Panic   time.Duration // from a fatal crash to QEMU's end
 }
 
+// maxConsole is how many bytes a console may print: a kernel that complains
+// without end is alive, and must not fill the disk.
+const maxConsole = 64 << 20
+
 // DefaultLimits returns the limits for an accelerator. The guest sends a tick
 // each second, so silence means that it does not run any more.
 func DefaultLimits(accel string) Limits {
@@ -46,6 +50,16 @@ func DefaultLimits(accel string) Limits {
 		return Limits{Silence: 8 * time.Second, Total: 5 * time.Minute, Panic: time.Second}
 	}
 	return Limits{Silence: 15 * time.Second, Total: 15 * time.Minute, Panic: 2 * time.Second}
+}
+
+// checks is how long the checks may take, so that the guest itself can say
+// which one hangs before the host ends it; 0 leaves it to the guest.
+func (l Limits) checks() time.Duration {
+	const spare = 2 * time.Minute // the boot, and the guest's own patience
+	if l.Total <= spare {
+		return 0
+	}
+	return l.Total - spare
 }
 
 // Params is one boot.
@@ -70,10 +84,11 @@ type Outcome struct {
 	Stderr  string // what QEMU itself complained of
 }
 
-// errHung and errCrashed end a boot from inside.
+// These end a boot from inside.
 var (
 	errSilent  = errors.New("silence")
 	errTooLong = errors.New("time limit")
+	errFlood   = errors.New("flood")
 	errCrashed = errors.New("fatal crash")
 )
 
@@ -90,13 +105,17 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	}
 	defer g.close()
 	p.Machine.Ports = []string{event.Port}
-	p.Machine.Append = append([]string{"bzmage.id=" + id, "bzmage.release=" + p.Release}, p.Machine.Append...)
+	words, err := event.Params{ID: id, Release: p.Release, Timeout: p.Limits.checks()}.Words()
+	if err != nil {
+		return Outcome{}, fault.New(fault.Usage, "correct the line's localversion in configs/kernels.toml", "boot: %w", err)
+	}
+	p.Machine.Append = append(words, p.Machine.Append...)
 	argv, err := p.Machine.Argv()
 	if err != nil {
 		return Outcome{}, fault.New(fault.Internal, "", "boot: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(p.Console), 0o755); err != nil {
-		return Outcome{}, fault.New(fault.Machine, "make it writable", "keep the console: %w", err)
+		return Outcome{}, fault.New(fault.Machine, "make "+filepath.Dir(p.Console)+" writable", "keep the console: %w", err)
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -126,7 +145,8 @@ type guest struct {
 	theirs *os.File
 	stderr strings.Builder
 
-	heard atomic.Int64 // time of the last sign of life, ns since start
+	heard  atomic.Int64 // time of the last sign of life, ns since start
+	spoken atomic.Int64 // bytes of the console
 
 	mu    sync.Mutex
 	con   *console.Reader
@@ -162,6 +182,7 @@ func (g *guest) close() {
 // Write takes the console's bytes.
 func (g *guest) Write(b []byte) (int, error) {
 	g.alive()
+	g.spoken.Add(int64(len(b)))
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, err := g.con.Write(b)
@@ -241,6 +262,8 @@ func (g *guest) watch(ctx context.Context, end context.CancelCauseFunc) {
 			end(errCrashed)
 		case now-time.Duration(g.heard.Load()) > l.Silence:
 			end(fmt.Errorf("%w: nothing from the guest for %v", errSilent, l.Silence))
+		case g.spoken.Load() > maxConsole:
+			end(fmt.Errorf("%w: the console printed more than %d MB", errFlood, maxConsole>>20))
 		case now > l.Total:
 			end(fmt.Errorf("%w: not done after %v", errTooLong, l.Total))
 		}
@@ -256,7 +279,7 @@ func (g *guest) outcome(err, why error) Outcome {
 		Hello: g.hello, Total: time.Since(g.start), Stderr: plain.Text(g.stderr.String()),
 	}
 	switch {
-	case errors.Is(why, errSilent), errors.Is(why, errTooLong):
+	case errors.Is(why, errSilent), errors.Is(why, errTooLong), errors.Is(why, errFlood):
 		o.Hung = why.Error()
 	case errors.Is(why, errCrashed):
 	default:

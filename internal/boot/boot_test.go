@@ -52,6 +52,8 @@ func TestVerdicts(t *testing.T) {
 		reason       string
 	}{
 		{"a good boot", "log Linux; hello; ok TestA; ok TestB; done_", Pass, fault.Internal, ""},
+		{"only skipped checks", "hello; ev run TestA; ev skip TestA; ev run TestB; ev skip TestB; done_", NoVerdict, fault.NoVerdict, "no check passed"},
+		{"a part that did not end", "hello; ok TestA; ev run TestB; ev run TestB/x; ev pass TestB; done_", NoVerdict, fault.NoVerdict, "TestB/x did not end"},
 		{"a skipped check", "hello; ok TestA; ev run TestB; ev skip TestB; done_", Pass, fault.Internal, ""},
 		{"a failing check", "hello; ok TestA; ev run TestB; ev fail TestB; done_ 1", CheckFailed, fault.CheckFailed, "a check failed: TestB"},
 		{"a panic and exit 0", "hello; log 'Kernel panic - not syncing: oh'; exit 0", Crashed, fault.Crashed, "Kernel panic - not syncing: oh"},
@@ -60,6 +62,7 @@ func TestVerdicts(t *testing.T) {
 		{"silence before the checks", "log Linux; sleep 100", Hung, fault.Hung, "before the checks began"},
 		{"silence in a check", "hello; ok TestA; ev run TestB; sleep 100", Hung, fault.Hung, "in TestB"},
 		{"endless chatter", "hello; while :; do log again; sleep 0.05; done", Hung, fault.Hung, "not done after"},
+		{"a flood", "hello; ok TestA; head -c 70000000 /dev/zero; sleep 100", Hung, fault.Hung, "printed more than 64 MB"},
 		{"an early exit", "log Linux; exit 0", NoVerdict, fault.EarlyExit, "before the checks began"},
 		{"no done", "hello; ok TestA; ok TestB", NoVerdict, fault.MissingDone, "before the last record"},
 		{"no done, in a check", "hello; ok TestA; ev run TestB", NoVerdict, fault.MissingDone, "in TestB"},

@@ -30,7 +30,9 @@ var errDemoEnd = errors.New("output closed")
 // to p.Out until ctx ends, which is a success. Control characters from the
 // guest are taken out.
 func Demo(ctx context.Context, p DemoParams) error {
-	events, err := newGuest(Params{Limits: DefaultLimits(p.Machine.Accel)}, "demo")
+	limits := DefaultLimits(p.Machine.Accel)
+	limits.Total = 365 * 24 * time.Hour // until somebody ends it
+	events, err := newGuest(Params{Limits: limits}, "demo")
 	if err != nil {
 		return err
 	}
@@ -41,7 +43,11 @@ func Demo(ctx context.Context, p DemoParams) error {
 	}
 	defer output.close()
 	p.Machine.Ports = []string{event.Port, event.DemoPort}
-	p.Machine.Append = append([]string{"bzmage.id=demo", "bzmage.mode=demo", "quiet"}, p.Machine.Append...)
+	words, err := event.Params{ID: "demo", Mode: event.ModeDemo}.Words()
+	if err != nil {
+		return fault.New(fault.Internal, "", "demo: %w", err)
+	}
+	p.Machine.Append = append(append(words, "quiet"), p.Machine.Append...)
 	argv, err := p.Machine.Argv()
 	if err != nil {
 		return fault.New(fault.Internal, "", "demo: %w", err)
@@ -50,19 +56,28 @@ func Demo(ctx context.Context, p DemoParams) error {
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	wg.Go(events.readEvents)
-	wg.Go(func() { cancel(copyClean(p.Out, output.ours)) })
+	wg.Go(func() { events.watch(inner, cancel) })
+	wg.Go(func() {
+		if err := copyClean(p.Out, output.ours); err != nil {
+			cancel(err)
+		}
+	})
 	err = run.Run(inner, run.Cmd{
 		Argv: argv, Env: run.Env(), Log: p.Console, Stdout: events, Stderr: &events.stderr,
 		ExtraFiles: []*os.File{events.theirs, output.theirs}, Grace: time.Second,
 	})
 	why := context.Cause(inner)
+	cancel(nil)
 	events.theirs.Close()
 	output.theirs.Close()
 	wg.Wait()
 	if ctx.Err() != nil || errors.Is(why, errDemoEnd) {
 		return nil
 	}
-	o := events.outcome(err, nil)
+	o := events.outcome(err, why)
+	if o.Hung != "" {
+		return fault.New(fault.Hung, "the whole console: "+p.Console, "the demo hangs: %s", o.Hung)
+	}
 	if len(o.Crashes) > 0 {
 		return fault.New(fault.Crashed, "the whole console: "+p.Console, "the demo's kernel crashed: %s", o.Crashes[0].Title)
 	}

@@ -55,8 +55,8 @@ type Verdict struct {
 // Target names the target of the verdict.
 func (v Verdict) Target() string { return v.Line + " " + v.Arch + " " + v.Flavour }
 
-// Counts returns how many checks passed, failed and were skipped; parts of
-// checks are not counted.
+// Counts returns how many checks passed, failed and were skipped. Parts of
+// checks are not counted, and one that did not end is among the missing.
 func (v Verdict) Counts() (pass, fail, skip int) {
 	for _, c := range v.Checks {
 		switch {
@@ -65,7 +65,7 @@ func (v Verdict) Counts() (pass, fail, skip int) {
 			pass++
 		case c.Status == event.Skip:
 			skip++
-		default:
+		case c.Status == event.Fail:
 			fail++
 		}
 	}
@@ -114,18 +114,22 @@ func (v *Verdict) judge(o Outcome) (verdict, reason string, kind fault.Kind) {
 		return NoVerdict, "expected checks did not run: " + strings.Join(ev.Missing, ", "), fault.NoVerdict
 	case o.Ended != nil:
 		return NoVerdict, o.Ended.Error(), fault.NoVerdict
-	case len(ev.Checks) == 0:
-		return NoVerdict, "no check ran", fault.NoVerdict
+	}
+	if open := unended(ev); open != "" {
+		return NoVerdict, open + " did not end", fault.NoVerdict
+	}
+	if pass, _, _ := v.Counts(); pass == 0 {
+		return NoVerdict, "no check passed", fault.NoVerdict
 	}
 	return Pass, "", fault.Internal
 }
 
-// isInfra says whether QEMU failed, not the guest: it could not be started,
-// or ended by an error of its own, which it does before the guest speaks.
+// isInfra says whether QEMU or this machine failed, not the guest: it could
+// not be started, its console could not be kept, or it ended by an error of
+// its own, which it does before the guest speaks.
 func isInfra(o Outcome) bool {
-	var start *run.StartError
 	var exit *run.ExitError
-	return errors.As(o.Ended, &start) || errors.As(o.Ended, &exit) && o.Events.Hello == nil
+	return !run.Failed(o.Ended) || errors.As(o.Ended, &exit) && o.Events.Hello == nil
 }
 
 // where names the check that was running when the records ended.
@@ -133,10 +137,8 @@ func where(ev event.Result) string {
 	if ev.Hello == nil {
 		return ", before the checks began"
 	}
-	for i := len(ev.Checks) - 1; i >= 0; i-- {
-		if ev.Checks[i].Status == "" {
-			return ", in " + ev.Checks[i].Name
-		}
+	if name := unended(ev); name != "" {
+		return ", in " + name
 	}
 	return ""
 }
@@ -154,6 +156,16 @@ func failures(failed []event.Check) string {
 		return "a check failed: " + names[0]
 	}
 	return fmt.Sprintf("%d checks failed: %s", len(names), strings.Join(names, ", "))
+}
+
+// unended names a check, or a part of one, that began and did not end.
+func unended(ev event.Result) string {
+	for _, c := range ev.Checks {
+		if c.Status == "" {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 func firstLine(texts ...string) string {

@@ -188,8 +188,7 @@ func (p Params) explain(err error) error {
 		return err
 	}
 	lines, kind := causes(p.Log)
-	var start *run.StartError
-	if errors.As(err, &start) {
+	if !run.Failed(err) {
 		kind = fault.Machine
 	}
 	what := fmt.Sprintf("build %s for %s", p.Release, p.Make.Arch.Name)
@@ -251,6 +250,10 @@ func (p Params) collect(res Result) (Result, error) {
 			return Result{}, machine(err)
 		}
 		res.Files = append(res.Files, f)
+	}
+	if f, _ := res.File("config"); f.SHA256 != p.Config.SHA256 {
+		return Result{}, fault.New(fault.Config, "take the build folder away and build again: rm -r "+p.Make.Obj,
+			"make built with another .config than the one that was checked; compare %s with it", filepath.Join(fresh, "config"))
 	}
 	text, err := json.MarshalIndent(res, "", "  ")
 	if err != nil {

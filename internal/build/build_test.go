@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -101,7 +102,7 @@ func tree(t *testing.T, recipe string) Params {
 	}
 	a, _ := arch.Find("x86_64")
 	return Params{
-		Make: kbuild.Make{Src: src, Obj: obj, Arch: a}, Config: config.Result{SHA256: "c"}, Release: "5.4.1-x",
+		Make: kbuild.Make{Src: src, Obj: obj, Arch: a}, Config: config.Result{SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("CONFIG=y\n")))}, Release: "5.4.1-x",
 		Inputs: map[string]string{"series": "1"}, Dist: filepath.Join(dir, "dist"), Log: filepath.Join(dir, "log"),
 	}
 }

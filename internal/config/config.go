@@ -20,6 +20,7 @@ import (
 
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/run"
 )
 
 // Params is what a configuration is made of.
@@ -94,7 +95,11 @@ func (p Params) finish(res Result, asked []Option) (Result, error) {
 
 func (p Params) make(ctx context.Context, target string) error {
 	if err := p.Make.Run(ctx, p.Log, nil, target); err != nil {
-		return fault.New(fault.Config, "look at "+p.Log+"; it was: "+p.Make.Repeat(target),
+		kind := fault.Config
+		if !run.Failed(err) {
+			kind = fault.Machine
+		}
+		return fault.New(kind, "look at "+p.Log+"; it was: "+p.Make.Repeat(target),
 			"make %s for %s: %w", target, p.Make.Arch.Name, err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Kind is whose fault an error is.
@@ -29,6 +31,7 @@ const (
 	EarlyExit               // the machine stopped before the checks began
 	MissingDone             // the machine stopped before the last record
 	NoVerdict               // the guest's records contradict each other
+	Code                    // bzmage's own code: lint or a test
 	Interrupted             // the user or the pipeline stopped the run
 )
 
@@ -58,6 +61,7 @@ func Kinds() []Row {
 		{EarlyExit, 13, "early-exit", "the machine stopped before the checks began"},
 		{MissingDone, 14, "missing-done", "the machine stopped before the guest's last record"},
 		{NoVerdict, 15, "no-verdict", "the guest's records contradict each other"},
+		{Code, 16, "code", "lint found something in bzmage's code, or one of its tests failed"},
 		{Interrupted, 130, "interrupted", "stopped by Ctrl-C, SIGINT or SIGTERM"},
 	}
 }
@@ -114,17 +118,31 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// HintOf returns the outermost hint in err's chain, or "".
+// HintOf returns the hints of err, a line each: of a chain the outermost one,
+// of joined errors those of all.
 func HintOf(err error) string {
-	for err != nil {
-		var e *Error
-		if !errors.As(err, &e) {
-			return ""
+	var hints []string
+	for _, h := range hintsOf(err) {
+		if !slices.Contains(hints, h) {
+			hints = append(hints, h)
 		}
-		if e.Hint != "" {
-			return e.Hint
-		}
-		err = e.Err
 	}
-	return ""
+	return strings.Join(hints, "\n")
+}
+
+func hintsOf(err error) []string {
+	if e, ok := err.(*Error); ok && e.Hint != "" {
+		return []string{e.Hint}
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return hintsOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []string
+		for _, inner := range e.Unwrap() {
+			all = append(all, hintsOf(inner)...)
+		}
+		return all
+	}
+	return nil
 }

@@ -23,6 +23,7 @@ func TestKindAndHint(t *testing.T) {
 		{"the outermost kind counts", New(Patch, "", "apply: %w", inner), Patch, "free some disk space", 5},
 		{"the outermost hint counts", New(Patch, "look", "apply: %w", inner), Patch, "look", 5},
 		{"joined", errors.Join(base, inner), Machine, "free some disk space", 3},
+		{"joined, a hint each", errors.Join(New(Build, "one", "x: %w", base), nil, New(Build, "two", "y"), New(Build, "one", "z")), Build, "one\ntwo", 8},
 		{"cancelled", New(Build, "", "make: %w", context.Canceled), Interrupted, "", 130},
 	}
 	for _, tt := range tests {

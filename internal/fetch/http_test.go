@@ -87,6 +87,9 @@ func TestHTTPDelivers(t *testing.T) {
 			if got := ranges(m); tt.want != nil && !cmp.Equal(got, tt.want) {
 				t.Errorf("requests %q, want %q", got, tt.want)
 			}
+			if strings.HasPrefix(tt.name, "range of") && !strings.Contains(book.String(), errRange.Error()) {
+				t.Errorf("bytes of two files were joined:\n%s", book)
+			}
 			if left, _ := filepath.Glob(filepath.Join(f.Cache, "partial", hexOf(body)+"*")); len(left) != 1 {
 				t.Errorf("partial holds %q, want the lock only", left)
 			}

@@ -32,24 +32,24 @@ func ReadRelease(makefile io.Reader) (string, error) {
 			continue
 		}
 		if _, again := set[m[1]]; again {
-			return "", fmt.Errorf("Makefile sets %s twice", m[1])
+			return "", fmt.Errorf("the Makefile sets %s twice", m[1])
 		}
 		set[m[1]] = m[2]
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
-		return "", fmt.Errorf("read Makefile: %w", err)
+		return "", fmt.Errorf("read the Makefile: %w", err)
 	}
 	for _, name := range []string{"VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION"} {
 		value, ok := set[name]
 		if !ok {
-			return "", fmt.Errorf("Makefile has no line %s = ..., so this is not a kernel's", name)
+			return "", fmt.Errorf("the Makefile has no line %s = ..., so this is not a kernel's", name)
 		}
 		valid := reNumber
 		if name == "EXTRAVERSION" {
 			valid = reExtra
 		}
 		if !valid.MatchString(value) {
-			return "", fmt.Errorf("Makefile says %s = %q", name, value)
+			return "", fmt.Errorf("the Makefile says %s = %q", name, value)
 		}
 	}
 	return strings.Join([]string{set["VERSION"], set["PATCHLEVEL"], set["SUBLEVEL"]}, ".") + set["EXTRAVERSION"], nil

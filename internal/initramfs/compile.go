@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 
 	"bzmage/internal/fault"
 	"bzmage/internal/run"
+	"bzmage/internal/tools"
 )
 
 // builder runs the Go toolchain.
@@ -40,8 +40,7 @@ func newBuilder(ctx context.Context, p Params, scratch string) (*builder, error)
 	}
 	b := &builder{Params: p, scratch: scratch}
 	var err error
-	//lint:ignore SA1019 a guess for want of better; it is empty, or right, or not there
-	if b.goTool, err = findGo(runtime.GOROOT()); err != nil {
+	if b.goTool, err = tools.Go(); err != nil {
 		return nil, err
 	}
 	if b.version, err = b.ask(ctx, "version", "env", "GOVERSION"); err != nil {
@@ -50,21 +49,8 @@ func newBuilder(ctx context.Context, p Params, scratch string) (*builder, error)
 	return b, nil
 }
 
-// findGo returns the go command: the one in PATH, else that of goroot.
-func findGo(goroot string) (string, error) {
-	path, err := exec.LookPath("go")
-	if err == nil {
-		return path, nil
-	}
-	own := filepath.Join(goroot, "bin", "go")
-	if _, statErr := os.Stat(own); goroot != "" && statErr == nil {
-		return own, nil
-	}
-	return "", fault.New(fault.Machine, "install Go and put it into PATH", "find the go command: %w", err)
-}
-
 // env is the environment of go for a program of that arch. What could change
-// the code is set, where go finds its modules and caches is passed on.
+// the code is set (but for GOFLAGS, which is the user's), where go finds its modules and caches is passed on.
 func env(arch string) []string {
 	return run.Env("GOPATH", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE",
 		"GOTOOLCHAIN", "GOTMPDIR", "GOENV", "GOINSECURE",

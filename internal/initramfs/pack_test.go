@@ -12,7 +12,6 @@ import (
 	"github.com/cavaliergopher/cpio"
 	"github.com/google/go-cmp/cmp"
 
-	"bzmage/internal/fault"
 )
 
 func TestPackRefuses(t *testing.T) {
@@ -107,22 +106,5 @@ func TestTestdata(t *testing.T) {
 	}
 	if _, err := testdata(dir, "verify/testdata"); err == nil || !strings.Contains(err.Error(), "neither a file nor a folder") {
 		t.Errorf("link: %v", err)
-	}
-}
-
-func TestFindGo(t *testing.T) {
-	inPath, err := findGo("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", t.TempDir())
-	goroot := filepath.Dir(filepath.Dir(inPath))
-	if got, err := findGo(goroot); got != inPath || err != nil {
-		t.Errorf("without PATH: %s, %v", got, err)
-	}
-	for _, none := range []string{"", t.TempDir()} {
-		if _, err := findGo(none); fault.KindOf(err) != fault.Machine || fault.HintOf(err) == "" {
-			t.Errorf("without go: %v", err)
-		}
 	}
 }

@@ -53,10 +53,10 @@ func (m Make) Argv(targets ...string) []string {
 	return append(argv, targets...)
 }
 
-// Run runs make for targets. What it prints goes to the file log and, when
-// out is not nil, to out.
+// Run runs make for targets. What it prints, errors too, goes to the file log
+// and, when out is not nil, to out.
 func (m Make) Run(ctx context.Context, log string, out io.Writer, targets ...string) error {
-	c := run.Cmd{Argv: m.Argv(targets...), Log: log, Stdout: out, Silence: silence}
+	c := run.Cmd{Argv: m.Argv(targets...), Log: log, Stdout: out, Merge: true, Silence: silence}
 	if m.Jobs == nil {
 		c.Env = run.Env()
 		return run.Run(ctx, c)

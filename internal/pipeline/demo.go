@@ -4,20 +4,28 @@ import (
 	"context"
 	"io"
 
+	"bzmage/internal/arch"
 	"bzmage/internal/boot"
 	"bzmage/internal/qemu"
+	"bzmage/internal/tools"
 )
 
 // Demo boots the patched kernel and copies what `procrand 1` prints in the
-// guest to out, until ctx ends. With several arches it takes the first.
+// guest to out, until ctx ends. Of several arches it takes this machine's own,
+// which may run by hardware.
 func (p Project) Demo(ctx context.Context, out io.Writer) error {
 	src, err := p.Checkpatch(ctx)
 	if err != nil {
 		return err
 	}
-	p.Settings.Archs = p.Settings.Archs[:1]
 	a := p.Settings.Archs[0]
-	k, err := p.newKernel(ctx, src)
+	for _, other := range p.Settings.Archs {
+		if other.Native() {
+			a = other
+		}
+	}
+	p.Settings.Archs = []arch.Arch{a}
+	k, err := p.newKernel(ctx, src, tools.ForBuild, tools.ForBoot)
 	if err != nil {
 		return err
 	}

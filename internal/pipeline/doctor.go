@@ -41,14 +41,17 @@ func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 	for _, f := range found {
 		all = append(all, p.tool(f))
 	}
-	all = append(all, p.disk("build folder", p.Root), p.disk("cache folder", p.Settings.Cache))
+	all = append(all, p.disk("build folder", p.Root, ""), p.disk("cache folder", p.Settings.Cache, ", or set XDG_CACHE_HOME"))
 	accels, err := p.accelerators(ctx)
 	if err != nil {
 		return err
 	}
 	all = append(all, accels...)
-	all = append(all, p.sources(ctx)...)
-	return show(out, all)
+	sources, err := p.sources(ctx)
+	if err != nil {
+		return err
+	}
+	return show(out, append(all, sources...))
 }
 
 func (p Project) tool(f tools.Found) finding {
@@ -66,7 +69,7 @@ func (p Project) tool(f tools.Found) finding {
 	return finding{what: f.Name, has: has, ok: f.Problem == "", mend: mend}
 }
 
-func (p Project) disk(what, dir string) finding {
+func (p Project) disk(what, dir, or string) finding {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return finding{what: what, has: err.Error(), mend: "make " + dir + " writable"}
 	}
@@ -76,7 +79,7 @@ func (p Project) disk(what, dir string) finding {
 	}
 	free := s.Bavail * uint64(s.Bsize)
 	return finding{what: what, has: fmt.Sprintf("%d GiB free in %s", free>>30, dir), ok: free >= diskNeeded,
-		mend: fmt.Sprintf("free %d GiB there, or set XDG_CACHE_HOME", diskNeeded>>30)}
+		mend: fmt.Sprintf("free %d GiB there%s", diskNeeded>>30, or)}
 }
 
 // accelerators tries each arch's emulator with a guest of a few bytes, and
@@ -111,12 +114,18 @@ func (p Project) accelerators(ctx context.Context) ([]finding, error) {
 
 // sources says which lines can be had. One that can is enough, unless KERNEL
 // asks for one.
-func (p Project) sources(ctx context.Context) []finding {
+func (p Project) sources(ctx context.Context) ([]finding, error) {
+	if p.Settings.KernelSource != "" {
+		return p.givenSource(ctx)
+	}
 	var all []finding
 	any := false
 	for _, line := range p.File.Lines {
 		f := finding{what: "line " + line.Name, mend: "connect to the network, or set KERNEL_SOURCE to a kernel tarball or folder"}
 		source, err := fetch.Available(ctx, p.fetchParams(line))
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if err != nil {
 			f.has = strings.Join(strings.Fields(err.Error()), " ")
 		} else {
@@ -130,12 +139,30 @@ func (p Project) sources(ctx context.Context) []finding {
 			all[i].advice = false
 		}
 	}
-	return all
+	return all, nil
+}
+
+// givenSource says whether KERNEL_SOURCE will do.
+func (p Project) givenSource(ctx context.Context) ([]finding, error) {
+	f := finding{what: "KERNEL_SOURCE", mend: "give a kernel tarball or the top folder of a kernel tree of line " + strings.Join(p.File.LineNames(), " or ")}
+	line, why, err := p.chooseBySource(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		f.has = err.Error()
+	case p.Settings.Kernel != "" && p.Settings.Kernel != line.Name:
+		f.has = why + ", and KERNEL=" + p.Settings.Kernel
+	default:
+		f.has, f.ok = why+", unverified", true
+	}
+	return []finding{f}, nil
 }
 
 func show(out io.Writer, all []finding) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	var bad []string
+	hint := ""
 	for _, f := range all {
 		mark := "ok"
 		switch {
@@ -143,7 +170,9 @@ func show(out io.Writer, all []finding) error {
 			mark = "-"
 		case !f.ok:
 			mark = "MISSING"
-			bad = append(bad, f.what)
+			if bad = append(bad, f.what); hint == "" {
+				hint = f.mend
+			}
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\n", mark, f.what, plain.Text(f.has))
 		if !f.ok && !f.advice {
@@ -154,7 +183,7 @@ func show(out io.Writer, all []finding) error {
 		return err
 	}
 	if len(bad) > 0 {
-		return fault.New(fault.Machine, "go tool mage setup", "verify could not run here: %s", strings.Join(bad, ", "))
+		return fault.New(fault.Machine, hint, "verify could not run here: %s", strings.Join(bad, ", "))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/jobserver"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/patch"
 	"bzmage/internal/tools"
 )
 
@@ -28,14 +30,14 @@ type kernel struct {
 	jobs  *jobserver.Server
 }
 
-// newKernel looks at the toolchain and makes the job slots. Close it.
-func (p Project) newKernel(ctx context.Context, src Patched) (*kernel, error) {
-	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+// newKernel looks at the tools of the uses and makes the job slots. Close it.
+func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) (*kernel, error) {
+	found, err := tools.Look(ctx, tools.Of(tools.Table(p.Settings.Archs), uses...))
 	if err != nil {
 		return nil, err
 	}
 	if missing := problems(found); len(missing) > 0 {
-		return nil, fault.New(fault.Machine, "go tool mage setup", "this machine cannot build: %s", strings.Join(missing, "; "))
+		return nil, fault.New(fault.Machine, "go tool mage setup", "this machine lacks what it takes: %s", strings.Join(missing, "; "))
 	}
 	versions := map[string]string{}
 	for _, f := range found {
@@ -107,8 +109,8 @@ func (k *kernel) inputs(a arch.Arch) map[string]string {
 		text, _ := json.Marshal(k.src.Edits)
 		in["edits"] = fmt.Sprintf("%x", sha256.Sum256(text))
 	}
-	for _, t := range tools.Table([]arch.Arch{a}) {
-		if v := k.tools[t.Name]; v != "" && t.Name != a.QEMU {
+	for _, t := range tools.Of(tools.Table([]arch.Arch{a}), tools.ForBuild) {
+		if v := k.tools[t.Name]; v != "" {
 			in["tool."+t.Name] = v
 		}
 	}
@@ -164,7 +166,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	in["config"] = cfg.SHA256
 	dist := k.p.build("dist", k.src.Line.Name, k.p.target(a))
 	if err := os.MkdirAll(k.p.build("dist", k.src.Line.Name), 0o755); err != nil {
-		return build.Result{}, fault.New(fault.Machine, "make it writable", "build: %w", err)
+		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
 	start := time.Now()
 	res, err := build.Build(ctx, build.Params{
@@ -175,10 +177,26 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 		},
 	})
 	k.p.UI.Progress(a.Name, "")
+	if err == nil && !res.Kept {
+		err = k.unchanged(ctx, res)
+	}
 	if err == nil {
 		k.p.UI.Log.Infof("build: %s: %s in %s%s", a.Name, res.Release, k.p.short(res.Path(res.Image)), took(res))
 	}
 	return res, err
+}
+
+// unchanged makes sure that the tree is still what the build's key says: who
+// edits it while make runs must not find a kernel kept that holds half of it.
+func (k *kernel) unchanged(ctx context.Context, res build.Result) error {
+	edits, err := patch.Edits(ctx, k.src.Tree)
+	if err != nil || slices.Equal(edits, k.src.Edits) {
+		return err
+	}
+	if err := os.Remove(res.Path("build.json")); err != nil {
+		return fault.New(fault.Machine, "rm -r "+res.Dist, "forget a build: %w", err)
+	}
+	return fault.New(fault.Patch, "run the same again", "%s was edited while it was built: %s", k.p.short(k.src.Tree.Src()), listEdits(edits))
 }
 
 func steps(done, total int) string {
@@ -206,7 +224,7 @@ func (p Project) Config(ctx context.Context) ([]config.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(ctx, src)
+	k, err := p.newKernel(ctx, src, tools.ForBuild)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +238,7 @@ func (p Project) Build(ctx context.Context) ([]build.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(ctx, src)
+	k, err := p.newKernel(ctx, src, tools.ForBuild)
 	if err != nil {
 		return nil, err
 	}

@@ -7,14 +7,10 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
@@ -85,7 +81,7 @@ func (p Project) target(a arch.Arch) string { return a.Name + "-" + p.Settings.F
 func (p Project) log(line, stage string) (string, error) {
 	dir := p.build("log", line)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fault.New(fault.Machine, "make it writable", "keep a log: %w", err)
+		return "", fault.New(fault.Machine, "make "+dir+" writable", "keep a log: %w", err)
 	}
 	return filepath.Join(dir, stage+".log"), nil
 }
@@ -100,28 +96,4 @@ func (p Project) progress(name, verb string) func(done, total int64) {
 		}
 		p.UI.Progress(name, fmt.Sprintf("%s, %.0f s", text, time.Since(start).Seconds()))
 	}
-}
-
-// Lock takes the checkout for this run; a second run waits, saying for whom.
-func (p Project) Lock(ctx context.Context) (release func(), err error) {
-	if err := os.MkdirAll(p.build(), 0o755); err != nil {
-		return nil, fault.New(fault.Machine, "make it writable", "lock the checkout: %w", err)
-	}
-	path := p.build(".lock")
-	lock := flock.New(path)
-	ok, err := lock.TryLock()
-	if err == nil && !ok {
-		who, _ := os.ReadFile(path)
-		p.UI.Log.Warnf("another run works in this checkout (%s); waiting for it", strings.TrimSpace(string(who)))
-		_, err = lock.TryLockContext(ctx, 100*time.Millisecond)
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if err != nil {
-		return nil, fault.New(fault.Machine, "make it writable", "lock the checkout: %w", err)
-	}
-	// The words are only for the one who waits.
-	_ = os.WriteFile(path, fmt.Appendf(nil, "process %d since %s\n", os.Getpid(), time.Now().Format(time.TimeOnly)), 0o644)
-	return func() { _ = lock.Unlock() }, nil
 }

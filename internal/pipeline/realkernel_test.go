@@ -52,6 +52,11 @@ func realKernel(t *testing.T, line, source string) {
 		t.Skip("builds and boots two kernels: 6 minutes on two cores")
 	}
 	p := testProject(t, line, source)
+	release, err := p.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
 	series := filepath.Join(p.Root, "patches", line)
 	names := readSeries(t, series)
 

@@ -53,7 +53,12 @@ func (p Project) Setup(ctx context.Context) error {
 		commands = append(commands, install)
 	}
 	for _, argv := range commands {
-		if err := p.apt(ctx, prefix, argv); err != nil {
+		err := p.apt(ctx, prefix, argv)
+		if err != nil && ctx.Err() == nil && len(missing) == 0 {
+			p.UI.Log.Warnf("the lists of packages are old and stay so: %v", err)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -19,6 +19,7 @@ import (
 	"bzmage/internal/initramfs"
 	"bzmage/internal/qemu"
 	"bzmage/internal/report"
+	"bzmage/internal/tools"
 )
 
 // What a guest is given.
@@ -28,33 +29,51 @@ const (
 )
 
 // Verify builds every target, boots it, and reports the verdicts. An arch is
-// booted as soon as its image is there. The error is that of the first target
-// that did not pass.
+// booted as soon as its image is there. A target that could not be built is in
+// the report too, with the reason; the error is that of every target that did
+// not pass.
 func (p Project) Verify(ctx context.Context) (report.Report, error) {
+	line, _, err := p.choose(ctx)
+	if err != nil {
+		return report.Report{}, err
+	}
+	// An old report must not be taken for the one of this run.
+	if err := report.Remove(p.build("reports", line.Name)); err != nil {
+		return report.Report{}, err
+	}
 	src, err := p.Checkpatch(ctx)
 	if err != nil {
 		return report.Report{}, err
 	}
-	k, err := p.newKernel(ctx, src)
+	k, err := p.newKernel(ctx, src, tools.ForBuild, tools.ForBoot)
 	if err != nil {
 		return report.Report{}, err
 	}
 	defer k.close()
-	verdicts, err := each(ctx, p.Settings.Archs, k.verify)
-	// A target that could not be built has no verdict, the others have.
-	verdicts = slices.DeleteFunc(verdicts, func(v boot.Verdict) bool { return v.Verdict == "" })
+	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
 	r := report.Report{
 		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
-		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified(), Verdicts: verdicts,
+		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified() && len(src.Edits) == 0,
+		Edits: src.Edits, Verdicts: verdicts,
 	}
-	if len(verdicts) == 0 {
-		return r, err
+	if ctx.Err() != nil {
+		return report.Report{}, err
 	}
-	errs := []error{err, report.Write(p.build("reports", src.Line.Name), r)}
-	for _, v := range verdicts {
-		errs = append(errs, v.Err())
+	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
+}
+
+// verdict is verify with an entry in the report for what could not be booted.
+func (k *kernel) verdict(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
+	v, err := k.verify(ctx, a)
+	if err == nil {
+		return v, v.Err()
 	}
-	return r, errors.Join(errs...)
+	reason, _, _ := strings.Cut(err.Error(), "\n")
+	return boot.Verdict{
+		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour,
+		Release: k.src.Tree.Release + k.src.Line.LocalVersion,
+		Verdict: boot.NoVerdict, Reason: reason, Fault: fault.KindOf(err).String(),
+	}, err
 }
 
 // verify builds and boots one target.
@@ -129,9 +148,30 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 		Build:   map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
 	v.Machine["cpu"], _ = m.CPU()
-	text, err := json.Marshal([]any{"boot 1", v.SHA256, v.Machine, argv, rd.Checks})
+	if edits := k.inputs(a)["edits"]; edits != "" {
+		v.SHA256["edits"] = edits
+	}
+	judge, err := program()
+	if err != nil {
+		return v, m, err
+	}
+	text, err := json.Marshal([]any{v.SHA256, v.Machine, argv, rd.Checks, boot.DefaultLimits(choice.Accel), judge})
 	v.Key = fmt.Sprintf("%x", sha256.Sum256(text))
 	return v, m, err
+}
+
+// program returns the hash of this very program: another one might judge the
+// same boot in another way.
+func program() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fault.New(fault.Machine, "", "read bzmage's own program: %w", err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text)), nil
 }
 
 func buildTime(b build.Result) string {
@@ -142,6 +182,9 @@ func buildTime(b build.Result) string {
 }
 
 func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
+	if err := k.forgetVerdict(v); err != nil {
+		return v, err
+	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
 		Machine: m, Release: v.Release, Expected: checks, Limits: boot.DefaultLimits(m.Accel),
@@ -161,13 +204,20 @@ func (k *kernel) verdictPath(v boot.Verdict) string {
 	return k.p.build("verdict", v.Line, v.Arch+"-"+v.Flavour+".json")
 }
 
+// forgetVerdict takes away what an earlier boot of the target left: its
+// console is about to be overwritten.
+func (k *kernel) forgetVerdict(v boot.Verdict) error {
+	path := k.verdictPath(v)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fault.New(fault.Machine, "make "+filepath.Dir(path)+" writable", "forget an old verdict: %w", err)
+	}
+	return nil
+}
+
 // keepVerdict remembers a pass: only what was proved holds for the next run.
 func (k *kernel) keepVerdict(v boot.Verdict) error {
 	path := k.verdictPath(v)
 	if v.Verdict != boot.Pass {
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fault.New(fault.Machine, "make it writable", "forget an old verdict: %w", err)
-		}
 		return nil
 	}
 	text, err := json.MarshalIndent(v, "", "  ")

@@ -9,6 +9,7 @@ func TestText(t *testing.T) {
 		{"\x1b]0;title\x07x", "0;titlex"},
 		{"bell\x07 back\b nul\x00 del\x7f c1\u009b", "bell back nul del c1"},
 		{"cut \xff\xfe here", "cut ? here"},
+		{"a\u202eb\u2066c", "abc"},
 		{"straße ✓", "straße ✓"},
 	}
 	for _, tt := range tests {

@@ -73,14 +73,25 @@ type Choice struct {
 // kept is what is remembered of a probe: it holds until the host or QEMU is
 // another one.
 type kept struct {
-	Boot   string `json:"boot"`
-	QEMU   string `json:"qemu"`
-	Choice Choice `json:"choice"`
+	Boot   string    `json:"boot"`
+	QEMU   string    `json:"qemu"`
+	Choice Choice    `json:"choice"`
+	When   time.Time `json:"when"`
+}
+
+// retry is for how long a probe that failed is remembered: on a busy machine
+// it may fail once.
+const retry = 10 * time.Minute
+
+// holds says whether what an earlier probe said is still to be believed.
+func (old kept) holds(now kept) bool {
+	return old.Boot == now.Boot && old.QEMU == now.QEMU && (old.Choice.Accel == KVM || now.When.Sub(old.When).Abs() < retry)
 }
 
 // Choose returns the accelerator for guests of arch a: KVM where a probe
 // shows that it works, else TCG. What the probe said is kept in the folder
-// dir until this machine boots again or QEMU changes.
+// dir: a success until this machine boots again or QEMU changes, a failure for
+// some minutes.
 func Choose(ctx context.Context, a arch.Arch, dir string) (Choice, error) {
 	if !a.Native() {
 		return Choice{TCG, "this machine is of another arch"}, nil
@@ -98,11 +109,10 @@ func Choose(ctx context.Context, a arch.Arch, dir string) (Choice, error) {
 	if err != nil {
 		return Choice{}, fault.New(fault.Machine, "mount /proc", "probe kvm: %w", err)
 	}
-	now := kept{Boot: strings.TrimSpace(string(boot)), QEMU: version}
+	now := kept{Boot: strings.TrimSpace(string(boot)), QEMU: version, When: time.Now()}
 	path := filepath.Join(dir, "kvm-"+a.Name+".json")
 	var old kept
-	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil &&
-		old.Boot == now.Boot && old.QEMU == now.QEMU {
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil && old.holds(now) {
 		return old.Choice, nil
 	}
 	now.Choice = Choice{KVM, "a probe guest ran"}
@@ -117,9 +127,12 @@ func Choose(ctx context.Context, a arch.Arch, dir string) (Choice, error) {
 		return Choice{}, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Choice{}, fault.New(fault.Machine, "make it writable", "keep the probe's result: %w", err)
+		return Choice{}, fault.New(fault.Machine, "make "+dir+" writable", "keep the probe's result: %w", err)
 	}
-	return now.Choice, renameio.WriteFile(path, text, 0o644)
+	if err := renameio.WriteFile(path, text, 0o644); err != nil {
+		return Choice{}, fault.New(fault.Machine, "make "+dir+" writable", "keep the probe's result: %w", err)
+	}
+	return now.Choice, nil
 }
 
 // Version returns QEMU's version line for an arch.

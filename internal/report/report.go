@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -20,6 +21,7 @@ import (
 	"bzmage/internal/boot"
 	"bzmage/internal/event"
 	"bzmage/internal/fault"
+	"bzmage/internal/patch"
 	"bzmage/internal/plain"
 )
 
@@ -27,9 +29,10 @@ import (
 type Report struct {
 	Line     string         `json:"line"`
 	Release  string         `json:"release"`
-	Choice   string         `json:"choice"` // why this line was built
-	Source   any            `json:"source"` // where it came from and what was proved of it
-	Verified bool           `json:"source_verified"`
+	Choice   string         `json:"choice"`          // why this line was built
+	Source   any            `json:"source"`          // where it came from and what was proved of it
+	Verified bool           `json:"source_verified"` // and nothing in the tree was edited
+	Edits    []patch.Edit   `json:"edits,omitempty"` // what is in the tree and in no patch
 	Verdicts []boot.Verdict `json:"verdicts"`
 }
 
@@ -49,6 +52,17 @@ func Write(dir string, r Report) error {
 	return disk(errors.Join(
 		renameio.WriteFile(filepath.Join(dir, "verdict.json"), append(text, '\n'), 0o644),
 		renameio.WriteFile(filepath.Join(dir, "junit.xml"), xml.Bytes(), 0o644)))
+}
+
+// Remove takes the files of an earlier run away.
+func Remove(dir string) error {
+	var errs []error
+	for _, name := range []string{"verdict.json", "junit.xml"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return disk(errors.Join(errs...))
 }
 
 func disk(err error) error {
@@ -77,6 +91,9 @@ func JUnit(w io.Writer, verdicts []boot.Verdict) error {
 			suite.AddTestcase(checkCase(v, c))
 		}
 		for _, name := range v.Missing {
+			if slices.ContainsFunc(v.Checks, func(c event.Check) bool { return c.Name == name }) {
+				continue // it began, and stands there as not ended
+			}
 			suite.AddTestcase(failed(v, name, 0, "the check did not run to its end", ""))
 		}
 		suites.AddSuite(suite)
@@ -149,6 +166,9 @@ func Table(w io.Writer, verdicts []boot.Verdict) error {
 		verdict := v.Verdict
 		if v.Kept {
 			verdict += " (kept: same image, same checks)"
+		}
+		if v.SHA256["edits"] != "" {
+			verdict += " (of an edited tree)"
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Target(), v.Release,
 			v.Build["image"], v.Build["time"], bootTime(v), checks, verdict)

@@ -38,7 +38,7 @@ func verdicts() []boot.Verdict {
 		},
 		{
 			Line: "5.4", Arch: "arm64", Flavour: "debug", Release: "5.4.302-x", Verdict: boot.Crashed, Reason: "Kernel panic - not syncing: x",
-			Missing: []string{"TestA"}, Tail: []string{"Kernel panic - not syncing: x", "---[ end"},
+			Checks: []event.Check{{Name: "TestB"}}, Missing: []string{"TestA", "TestB"}, Tail: []string{"Kernel panic - not syncing: x", "---[ end"},
 			Build: map[string]string{"image": "Image 2.0 MB", "time": "9.0 s"},
 		},
 	}
@@ -80,7 +80,7 @@ func TestJUnit(t *testing.T) {
 	if err := xml.Unmarshal(b.Bytes(), &suites); err != nil {
 		t.Fatal(err)
 	}
-	if len(suites.Suites) != 3 || suites.Failures != 4 || suites.Skipped != 1 || suites.Tests != 8 {
+	if len(suites.Suites) != 3 || suites.Failures != 5 || suites.Skipped != 1 || suites.Tests != 9 {
 		t.Errorf("%d suites, %d failures, %d skipped, %d tests", len(suites.Suites), suites.Failures, suites.Skipped, suites.Tests)
 	}
 }

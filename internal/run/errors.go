@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -48,6 +49,19 @@ type SilenceError struct {
 
 func (e *SilenceError) Error() string {
 	return withTail(fmt.Sprintf("%s: printed nothing for %v", e.Argv[0], e.Silence), e.Tail)
+}
+
+// Failed says whether err is the command's own failure: it ran and ended
+// badly, or fell silent. Any other error is this machine's: the command could
+// not be started, or its output could not be kept.
+func Failed(err error) bool {
+	var start *StartError
+	var exit *ExitError
+	var silence *SilenceError
+	if errors.As(err, &start) || errors.Is(err, unix.ENOSPC) {
+		return false
+	}
+	return errors.As(err, &exit) || errors.As(err, &silence)
 }
 
 // withTail adds the last line that says something to a message.

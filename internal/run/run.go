@@ -3,7 +3,7 @@
 // A command gets an argument vector (never a shell), an environment written
 // out in full, and a process group of its own. When its context ends, or it
 // stays silent for too long, the whole group gets SIGTERM and, after a grace
-// period, SIGKILL; [Run] returns only when the group is gone. What the
+// period, SIGKILL; [Run] waits for the group to be gone. What the
 // command printed is in its log file, and the last lines are in the error.
 package run
 
@@ -35,6 +35,7 @@ type Cmd struct {
 	Stdin      io.Reader     // nil: /dev/null
 	Stdout     io.Writer     // gets standard output too, beside Log; may be nil
 	Stderr     io.Writer     // gets standard error too, beside Log; may be nil
+	Merge      bool          // standard error goes the way of standard output, so that the order of lines is kept
 	Log        string        // file that gets both, truncated first; empty: none
 	ExtraFiles []*os.File    // inherited as descriptors 3, 4, ...
 	Silence    time.Duration // end it if it prints nothing for this long; 0: never
@@ -83,7 +84,10 @@ func Run(ctx context.Context, c Cmd) (err error) {
 	if c.Env == nil {
 		cmd.Env = []string{}
 	}
-	cmd.Stdout, cmd.Stderr = out.stream(c.Stdout), out.stream(c.Stderr)
+	cmd.Stdout = out.stream(c.Stdout)
+	if cmd.Stderr = cmd.Stdout; !c.Merge {
+		cmd.Stderr = out.stream(c.Stderr)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = c.grace()
 	start := time.Now()
@@ -175,12 +179,13 @@ func watch(ctx context.Context, stop <-chan struct{}, silence time.Duration, out
 }
 
 func signalGroup(pid int, sig unix.Signal) {
-	// ESRCH: the group has ended by itself, which is what was wanted.
+	// ESRCH: the group has ended by itself, which is what was wanted. There
+	// is nothing to do about any other error but to wait.
 	_ = unix.Kill(-pid, sig)
 }
 
-// reap waits until nobody is left in the group of pid, helping with SIGKILL:
-// a grandchild may have outlived the command.
+// reap waits until nobody is left in the group of pid, for limit at most,
+// helping with SIGKILL: a grandchild may have outlived the command.
 func reap(pid int, limit time.Duration) {
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if unix.Kill(-pid, unix.SIGKILL) == unix.ESRCH {

@@ -23,7 +23,9 @@ func sh(script string) Cmd {
 }
 
 func TestExitCode(t *testing.T) {
-	err := Run(t.Context(), sh("echo first; echo the reason >&2; exit 3"))
+	c := sh("echo first; echo the reason >&2; exit 3")
+	c.Merge = true
+	err := Run(t.Context(), c)
 	var e *ExitError
 	if !errors.As(err, &e) || e.Code != 3 || e.Signal != 0 {
 		t.Fatalf("got %v, want exit code 3", err)
@@ -108,6 +110,23 @@ func TestLogHoldsBothStreams(t *testing.T) {
 	}
 	if stdout.String() != "out\n" {
 		t.Errorf("standard output is %q", &stdout)
+	}
+}
+
+// Two pipes would be read in any order, and a compiler's error would stand
+// beside the wrong step in the log.
+func TestMergeKeepsTheOrder(t *testing.T) {
+	c := sh("i=0; while [ $i -lt 200 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done")
+	var got, want strings.Builder
+	c.Stdout, c.Merge = &got, true
+	if err := Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		fmt.Fprintf(&want, "out %d\nerr %d\n", i, i)
+	}
+	if got.String() != want.String() {
+		t.Errorf("got %q", got.String())
 	}
 }
 

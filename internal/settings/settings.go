@@ -1,5 +1,6 @@
 // Package settings reads what the user set in the environment: the one place
-// that does. [Table] documents it; the README prints that table.
+// that does, but for GITHUB_TOKEN, which only internal/fetch is to see.
+// [Table] documents it; the README prints that table.
 package settings
 
 import (

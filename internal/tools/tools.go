@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-version"
@@ -19,10 +20,26 @@ import (
 type Tool struct {
 	Name     string
 	For      string            // why it is needed
+	Use      Use               // which stages cannot do without
 	Min      string            // the oldest version that will do; empty: any
 	Version  []string          // arguments that print the version; nil: --version
 	Header   string            // not a program but a header of this name
 	Packages map[string]string // by package manager
+}
+
+// Use says which stages need a tool.
+type Use int
+
+// The uses.
+const (
+	ForBuild Use = iota // config and build; its version is an input of theirs
+	ForBoot             // verify and demo
+	ForRest             // fetch, checkpatch, tests
+)
+
+// Of returns the tools of a table that are of one of the uses.
+func Of(table []Tool, uses ...Use) []Tool {
+	return slices.DeleteFunc(slices.Clone(table), func(t Tool) bool { return !slices.Contains(uses, t.Use) })
 }
 
 // The package managers.
@@ -48,9 +65,9 @@ func Table(archs []arch.Arch) []Tool {
 		{Name: "bison", For: "kconfig and dtc", Min: "2.0", Packages: same("bison")},
 		{Name: "bc", For: "the kernel's timeconst.h", Packages: same("bc")},
 		{Name: "perl", For: "checkpatch and the kernel's build", Min: "5.10", Packages: same("perl"), Version: []string{"-e", "printf qq(perl %vd\n), $^V"}},
-		{Name: "xz", For: "kernel archives", Packages: map[string]string{APT: "xz-utils", DNF: "xz", Pacman: "xz", Zypper: "xz"}},
-		{Name: "git", For: "mage test and working on patches", Packages: same("git")},
-		{Name: "cpio", For: "mage test, and kernels with an initramfs of their own", Packages: same("cpio")},
+		{Name: "xz", For: "kernel archives", Use: ForRest, Packages: map[string]string{APT: "xz-utils", DNF: "xz", Pacman: "xz", Zypper: "xz"}},
+		{Name: "git", For: "mage test and working on patches", Use: ForRest, Packages: same("git")},
+		{Name: "cpio", For: "mage test, and kernels with an initramfs of their own", Use: ForRest, Packages: same("cpio")},
 		{Name: "stdio.h", For: "the kernel's host programs", Header: "stdio.h", Packages: map[string]string{APT: "libc6-dev", DNF: "glibc-devel", Pacman: "glibc", Zypper: "glibc-devel"}},
 		{Name: "libelf.h", For: "objtool", Header: "libelf.h", Packages: map[string]string{APT: "libelf-dev", DNF: "elfutils-libelf-devel", Pacman: "libelf", Zypper: "libelf-devel"}},
 		{Name: "openssl/opensslv.h", For: "module signing and certificates", Header: "openssl/opensslv.h", Packages: map[string]string{APT: "libssl-dev", DNF: "openssl-devel", Pacman: "openssl", Zypper: "libopenssl-devel"}},
@@ -68,7 +85,7 @@ func forArch(a arch.Arch) []Tool {
 			Tool{Name: a.Tool("gcc"), For: a.Name + " kernels", Min: "5.1", Packages: a.GCC},
 			Tool{Name: a.Tool("ld"), For: a.Name + " kernels", Min: "2.23", Packages: a.Binutils})
 	}
-	return append(list, Tool{Name: a.QEMU, For: a.Name + " guests", Min: "5.0", Packages: a.Emulator})
+	return append(list, Tool{Name: a.QEMU, For: a.Name + " guests", Use: ForBoot, Min: "5.0", Packages: a.Emulator})
 }
 
 // Found is what a machine has of a tool.

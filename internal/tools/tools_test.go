@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bzmage/internal/arch"
+	"bzmage/internal/fault"
 )
 
 // fakeTool puts a program into an otherwise empty PATH.
@@ -73,6 +74,20 @@ func TestLookForWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s stands there twice", p)
 		}
 		seen[p] = true
+	}
+}
+
+func TestGo(t *testing.T) {
+	path, err := Go()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode()&0o111 == 0 {
+		t.Errorf("%s: %v, %v", path, info, err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if path, err := Go(); fault.KindOf(err) != fault.Machine || fault.HintOf(err) == "" {
+		t.Errorf("without go: %q, %v", path, err)
 	}
 }
 

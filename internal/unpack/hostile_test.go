@@ -147,14 +147,20 @@ func TestHostileSizes(t *testing.T) {
 		refused(t, y, "unpacks to more than 2 MiB")
 	})
 	t.Run("sparse", func(t *testing.T) {
-		y := newYard(t, sparse(t, 1<<40))
-		refused(t, y, "more than")
+		y := newYard(t, sparse(t))
+		y.u.lim.file = 1 << 50
+		refused(t, y, "unpacks to more than 8.0 GiB")
+	})
+	t.Run("zeros after the end", func(t *testing.T) {
+		y := newYard(t, pack(t, fetch.Gzip, append(makeTar(t, kernel()), make([]byte, 8<<20)...)))
+		y.u.lim.total = 4 << 20
+		refused(t, y, "unpacks to more than 4 MiB")
 	})
 }
 
-// sparse returns an archive whose one file claims size bytes, of which the
-// archive holds none (GNU's sparse format 1.0).
-func sparse(t *testing.T, size int64) []byte {
+// sparse returns an archive with a file that claims to have 1 TiB, of which
+// the archive holds nothing (GNU's sparse format 1.0).
+func sparse(t *testing.T) []byte {
 	t.Helper()
 	archive := makeTar(t, kernel(item{tar.Header{
 		Name: "linux-5.4.302/sparse", Format: tar.FormatPAX,

@@ -97,7 +97,7 @@ func TestKilled(t *testing.T) {
 	y := newYard(t, body)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	_, err := run.Output(ctx, run.Cmd{Argv: []string{os.Args[0], "-test.run=^TestKilled$"}, Env: run.Env(childDir + "=" + y.u.Dir)})
+	_, err := run.Output(ctx, run.Cmd{Argv: []string{os.Args[0], "-test.run=^TestKilled$"}, Env: run.Env(childDir+"="+y.u.Dir, "TMPDIR="+t.TempDir())})
 	if err == nil {
 		t.Fatal("the child was not killed")
 	}

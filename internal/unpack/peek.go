@@ -14,6 +14,9 @@ import (
 	"bzmage/internal/fetch"
 )
 
+// errEnough says that no more of an archive is wanted.
+var errEnough = errors.New("read far enough")
+
 // Release returns the release of a kernel tree that was not unpacked yet: a
 // folder's, or that of an archive, which is read only as far as its Makefile.
 func Release(ctx context.Context, path string) (string, error) {
@@ -48,10 +51,11 @@ func peek(ctx context.Context, path string) (string, error) {
 	}
 	release := ""
 	err = decompress(ctx, f, format, false, func(r io.Reader) error {
-		release, err = findRelease(r)
-		return err
+		if release, err = findRelease(r); err != nil {
+			return err
+		}
+		return errEnough // else the rest would be unpacked to be thrown away
 	})
-	// The rest of the archive was not read, which its decompressor may mind.
 	if release != "" {
 		return release, nil
 	}

@@ -3,6 +3,7 @@ package unpack
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,10 +115,14 @@ func TestUnpackAgain(t *testing.T) {
 // What is not whole is unpacked again; what stood there is not lost.
 func TestDamagedTree(t *testing.T) {
 	for name, damage := range map[string]func(root string) error{
-		"no marker":      func(root string) error { return os.Remove(root + "/tree.json") },
-		"cut marker":     func(root string) error { return os.Truncate(root+"/tree.json", 20) },
-		"other marker":   func(root string) error { return os.WriteFile(root+"/tree.json", []byte(`{"id":"x"}`), 0o644) },
-		"unknown key":    func(root string) error { return os.WriteFile(root+"/tree.json", []byte(`{"x":"y"}`), 0o644) },
+		"no marker":    func(root string) error { return os.Remove(root + "/tree.json") },
+		"cut marker":   func(root string) error { return os.Truncate(root+"/tree.json", 20) },
+		"other marker": func(root string) error { return os.WriteFile(root+"/tree.json", []byte(`{"id":"x"}`), 0o644) },
+		"unknown key": func(root string) error {
+			text, err := os.ReadFile(root + "/tree.json")
+			text = append([]byte(`{"x":"y",`), text[1:]...)
+			return errors.Join(err, os.WriteFile(root+"/tree.json", text, 0o644))
+		},
 		"no manifest":    func(root string) error { return os.Remove(root + "/manifest") },
 		"empty manifest": func(root string) error { return os.Truncate(root+"/manifest", 0) },
 		"no source":      func(root string) error { return os.Rename(root+"/src", root+"/old") },
