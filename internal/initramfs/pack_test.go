@@ -11,7 +11,6 @@ import (
 
 	"github.com/cavaliergopher/cpio"
 	"github.com/google/go-cmp/cmp"
-
 )
 
 func TestPackRefuses(t *testing.T) {

@@ -184,16 +184,6 @@ func signalGroup(pid int, sig unix.Signal) {
 	_ = unix.Kill(-pid, sig)
 }
 
-// reap waits until nobody is left in the group of pid, for limit at most,
-// helping with SIGKILL: a grandchild may have outlived the command.
-func reap(pid int, limit time.Duration) {
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		if unix.Kill(-pid, unix.SIGKILL) == unix.ESRCH {
-			return
-		}
-	}
-}
-
 func (c Cmd) verdict(ctx context.Context, reason why, err error, took time.Duration, out *output) error {
 	switch {
 	case reason == bySilence:

@@ -19,6 +19,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
 	"bzmage/internal/settings"
+	_ "bzmage/internal/target" // so that a change of it is not missed by the cache of tests
 )
 
 // TestScripts runs the command line as users do: the magefile, compiled once,
@@ -201,7 +202,7 @@ func TestREADMETables(t *testing.T) {
 	}
 }
 
-// start starts a build of a tiny kernel whose make says "ready" and then
+// start starts a build of a tiny kernel whose make says who it is and then
 // waits, under mage as users have it, or without. It returns when make waits.
 func start(t *testing.T, underMage bool) (cmd *exec.Cmd, makePID int) {
 	t.Helper()
@@ -289,6 +290,36 @@ func TestMageIsKilled(t *testing.T) {
 	}
 	_ = cmd.Wait() // killed, as we know
 	waitGone(t, makePID)
+}
+
+// A run that is killed outright may leave children of its make behind. The
+// next run must not work beside them: it waits until they are gone.
+func TestNextRunWaitsForWhatAKilledOneLeft(t *testing.T) {
+	cmd, makePID := start(t, false)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed, as we know
+	next := exec.Command(cmd.Path, "clean")
+	next.Dir, next.Env = cmd.Dir, cmd.Env
+	out, err := next.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(line, "another run works in this checkout") {
+		t.Errorf("the next run says %q, %v", line, err)
+	}
+	// What was left is in the group that make led.
+	if err := syscall.Kill(-makePID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Wait(); err != nil {
+		t.Errorf("the next run: %v", err)
+	}
 }
 
 func waitGone(t *testing.T, pid int) {
