@@ -18,6 +18,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/pipeline"
 	"bzmage/internal/settings"
 	_ "bzmage/internal/target" // so that a change of it is not missed by the cache of tests
 )
@@ -186,6 +187,11 @@ func TestREADMETables(t *testing.T) {
 	}
 	for _, r := range settings.Table() {
 		if row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", r.Name, r.Values, r.Default, r.Text); !strings.Contains(readme, row) {
+			t.Errorf("the README has no row %q", row)
+		}
+	}
+	for _, st := range pipeline.Stages() {
+		if row := fmt.Sprintf("| %s | %s | %s |\n", st.Name, st.In, st.Out); !strings.Contains(readme, row) {
 			t.Errorf("the README has no row %q", row)
 		}
 	}

@@ -66,6 +66,7 @@ func Table(archs []arch.Arch) []Tool {
 		{Name: "bc", For: "the kernel's timeconst.h", Packages: same("bc")},
 		{Name: "perl", For: "checkpatch and the kernel's build", Min: "5.10", Packages: same("perl"), Version: []string{"-e", "printf qq(perl %vd\n), $^V"}},
 		{Name: "xz", For: "kernel archives", Use: ForRest, Packages: map[string]string{APT: "xz-utils", DNF: "xz", Pacman: "xz", Zypper: "xz"}},
+		{Name: "bzip2", For: "mage test", Use: ForRest, Version: []string{"--help"}, Packages: same("bzip2")}, // its --version compresses, too
 		{Name: "git", For: "mage test and working on patches", Use: ForRest, Packages: same("git")},
 		{Name: "cpio", For: "mage test, and kernels with an initramfs of their own", Use: ForRest, Packages: same("cpio")},
 		{Name: "stdio.h", For: "the kernel's host programs", Header: "stdio.h", Packages: map[string]string{APT: "libc6-dev", DNF: "glibc-devel", Pacman: "glibc", Zypper: "glibc-devel"}},
