@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,15 +33,24 @@ log() { echo "[    1.000000] $*"; }
 func machine(t *testing.T, script string) Params {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), []byte(fakeQEMU+script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	a, _ := arch.Find("x86_64")
+	a.QEMU = filepath.Join(dir, a.QEMU)
+	writeProgram(t, a.QEMU, fakeQEMU+script)
 	return Params{
 		Machine: qemu.Machine{Arch: a, Release: "5.4.1", Accel: qemu.TCG, Memory: 64, CPUs: 1},
 		Release: "5.4.1-x", Expected: []string{"TestA", "TestB"}, Console: filepath.Join(dir, "console.log"),
-		Limits: Limits{Silence: 700 * time.Millisecond, Total: 4 * time.Second, Panic: 200 * time.Millisecond},
+		Limits: Limits{Silence: 4 * time.Second, Total: 10 * time.Second, Panic: 200 * time.Millisecond},
+	}
+}
+
+// writeProgram writes a program while no other test forks: a child that has
+// the file open for writing would keep it from being started (ETXTBSY).
+func writeProgram(t *testing.T, path, text string) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -81,6 +91,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := machine(t, tt.script)
 			o, err := Run(t.Context(), p)
 			if err != nil {
@@ -102,6 +113,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestQEMUIsMissing(t *testing.T) {
+	t.Parallel()
 	p := machine(t, "")
 	p.Machine.Arch.QEMU = "qemu-system-nowhere"
 	o, err := Run(t.Context(), p)
@@ -126,7 +138,7 @@ func TestCancelledBootIsNoVerdict(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	p := machine(t, `printf 's: 1 ns: 2 rand: 3\n\033[2Jx\n' >&4; sleep 100`)
-	fakeWithDemo(t)
+	fakeWithDemo(t, p)
 	ctx, cancel := context.WithCancel(t.Context())
 	out := writerFunc(func(b []byte) (int, error) {
 		if strings.Contains(string(b), "\x1b") {
@@ -148,7 +160,7 @@ func TestDemo(t *testing.T) {
 
 func TestDemoOfAMachineThatStops(t *testing.T) {
 	p := machine(t, "exit 0")
-	fakeWithDemo(t)
+	fakeWithDemo(t, p)
 	err := Demo(t.Context(), DemoParams{Machine: p.Machine, Console: p.Console, Out: writerFunc(func(b []byte) (int, error) { return len(b), nil })})
 	if fault.KindOf(err) != fault.EarlyExit {
 		t.Errorf("got %v", err)
@@ -156,17 +168,15 @@ func TestDemoOfAMachineThatStops(t *testing.T) {
 }
 
 // fakeWithDemo takes out what the fake asks for that only a verdict has.
-func fakeWithDemo(t *testing.T) {
+func fakeWithDemo(t *testing.T, p Params) {
 	t.Helper()
-	path := filepath.Join(strings.SplitN(os.Getenv("PATH"), ":", 2)[0], "qemu-system-x86_64")
+	path := p.Machine.Arch.QEMU
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	demo := strings.Replace(string(text), "'bzmage.release=5.4.1-x'", "'socket,id=port1,fd=4' 'name=bzmage.demo' 'bzmage.mode=demo'", 1)
-	if err := os.WriteFile(path, []byte(demo), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, path, demo)
 }
 
 type writerFunc func([]byte) (int, error)

@@ -211,8 +211,8 @@ func TestSilence(t *testing.T) {
 }
 
 func TestSilenceSparesTheTalkative(t *testing.T) {
-	c := sh("for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done")
-	c.Silence = 600 * time.Millisecond
+	c := sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i; sleep 0.25; done")
+	c.Silence = 2 * time.Second
 	if err := Run(t.Context(), c); err != nil {
 		t.Error(err)
 	}

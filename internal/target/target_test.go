@@ -120,6 +120,7 @@ func setUp(e *testscript.Env, bin string) error {
 			return err
 		}
 	}
+	e.Setenv("BIN", bin)
 	e.Setenv("PATH", fakes+":"+bin+":"+os.Getenv("PATH"))
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN"} {
 		out, err := exec.Command("go", "env", name).Output()
