@@ -132,6 +132,15 @@ func (p Project) keepEdits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Unpack sets a tree aside that is damaged; nobody knows what is in it.
+	aside, err := fs.Glob(os.DirFS(p.build()), "tree/*/*.damaged-*")
+	if err != nil {
+		return err
+	}
+	if len(aside) > 0 {
+		return fault.New(fault.Patch, "copy what is worth keeping, then: rm -r "+p.build(aside[0]),
+			"damaged trees were set aside and may hold changes of yours: %s", strings.Join(aside, ", "))
+	}
 	for _, mark := range marks {
 		tree := unpack.Tree{Root: filepath.Dir(p.build(mark))}
 		edits, err := patch.Edits(ctx, tree)

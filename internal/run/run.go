@@ -85,6 +85,9 @@ func Run(ctx context.Context, c Cmd) (err error) {
 		cmd.Env = []string{}
 	}
 	cmd.Stdout = out.stream(c.Stdout)
+	if f, ok := c.Stdout.(*os.File); ok && c.Log == "" && c.Silence == 0 {
+		cmd.Stdout = f // nobody else wants it: a gigabyte of it goes there straight
+	}
 	if cmd.Stderr = cmd.Stdout; !c.Merge {
 		cmd.Stderr = out.stream(c.Stderr)
 	}

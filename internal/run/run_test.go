@@ -139,6 +139,24 @@ func TestOutputLargerThanAPipe(t *testing.T) {
 	}
 }
 
+// Output that only a file wants does not pass through bzmage, nor into errors.
+func TestOutputToAFile(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c := sh("echo to the file; echo the reason >&2; exit 3")
+	c.Stdout = f
+	err = Run(t.Context(), c)
+	if err == nil || !strings.HasSuffix(err.Error(), "the reason") || strings.Contains(fmt.Sprintf("%+v", err), "to the file") {
+		t.Errorf("got %v", err)
+	}
+	if text, err := os.ReadFile(f.Name()); err != nil || string(text) != "to the file\n" {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+}
+
 type countWriter int
 
 func (w *countWriter) Write(p []byte) (int, error) {
