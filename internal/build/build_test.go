@@ -202,6 +202,18 @@ func TestAFailedBuildLeavesTheOldDist(t *testing.T) {
 	}
 }
 
+// The config that was checked must be the one that make built with.
+func TestBuildRefusesAnotherConfig(t *testing.T) {
+	p := tree(t, strings.Replace(goodRecipe, "CONFIG=y", "CONFIG=m", 1))
+	_, err := Build(t.Context(), p)
+	if fault.KindOf(err) != fault.Config || fault.HintOf(err) == "" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(p.Dist); err == nil {
+		t.Error("there is a dist")
+	}
+}
+
 func TestBuildRefusesAWrongImage(t *testing.T) {
 	tests := []struct{ name, recipe, want string }{
 		{"no image", "\ttrue\n", "no such file"},

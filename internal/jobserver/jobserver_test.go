@@ -131,3 +131,21 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Lost slots are only made up for when nobody works any more: while one does,
+// its slot is taken, not lost.
+func TestASlotInUseIsNotLost(t *testing.T) {
+	s := newServer(t, 4)
+	err := s.With(t.Context(), func() error {
+		if err := s.With(t.Context(), func() error { return nil }); err != nil {
+			return err
+		}
+		if n := free(t, s); n != 3 {
+			t.Errorf("%d slots are free while one is in use, want 3", n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

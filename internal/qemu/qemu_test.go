@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -146,5 +147,30 @@ func needTool(t *testing.T, name string) {
 			t.Fatal(err)
 		}
 		t.Skip(err)
+	}
+}
+
+func TestHowLongAProbeHolds(t *testing.T) {
+	now := kept{Boot: "b", QEMU: "q", When: time.Unix(100_000, 0)}
+	ago := func(d time.Duration, accel string) kept {
+		return kept{Boot: "b", QEMU: "q", Choice: Choice{Accel: accel}, When: now.When.Add(-d)}
+	}
+	boot, version := ago(time.Second, KVM), ago(time.Second, KVM)
+	boot.Boot, version.QEMU = "other", "other"
+	for name, tt := range map[string]struct {
+		old  kept
+		want bool
+	}{
+		"a success of yesterday":      {ago(24*time.Hour, KVM), true},
+		"a failure of just now":       {ago(time.Minute, TCG), true},
+		"a failure of a while ago":    {ago(time.Hour, TCG), false},
+		"a failure from the future":   {ago(-time.Hour, TCG), false},
+		"before this machine started": {boot, false},
+		"another QEMU":                {version, false},
+		"nothing":                     {kept{}, false},
+	} {
+		if got := tt.old.holds(now); got != tt.want {
+			t.Errorf("%s: holds %v", name, got)
+		}
 	}
 }
