@@ -224,12 +224,7 @@ func (p Project) Config(ctx context.Context) ([]config.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(ctx, src, tools.ForBuild)
-	if err != nil {
-		return nil, err
-	}
-	defer k.close()
-	return each(ctx, p.Settings.Archs, k.configure)
+	return targets(ctx, p, src, (*kernel).configure)
 }
 
 // Build compiles every target, all at once.
@@ -238,10 +233,15 @@ func (p Project) Build(ctx context.Context) ([]build.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	return targets(ctx, p, src, (*kernel).build)
+}
+
+// targets runs f for every target of a patched tree.
+func targets[T any](ctx context.Context, p Project, src Patched, f func(*kernel, context.Context, arch.Arch) (T, error)) ([]T, error) {
 	k, err := p.newKernel(ctx, src, tools.ForBuild)
 	if err != nil {
 		return nil, err
 	}
 	defer k.close()
-	return each(ctx, p.Settings.Archs, k.build)
+	return each(ctx, p.Settings.Archs, func(ctx context.Context, a arch.Arch) (T, error) { return f(k, ctx, a) })
 }
