@@ -5,6 +5,7 @@ go 1.26.0
 // The stages.
 require (
 	github.com/BurntSushi/toml v1.6.0 // kernels.toml: comments for people, and unknown keys are found; links nothing else
+	github.com/ProtonMail/go-crypto v1.5.2 // OpenPGP: who signed a release; the kept successor of x/crypto/openpgp
 	github.com/bluekeyes/go-gitdiff v0.9.0 // reads all that git writes as a patch; links nothing else
 	github.com/cavaliergopher/cpio v1.0.1 // the initramfs, which is a cpio archive of type newc; links nothing else
 	github.com/gofrs/flock v0.13.1 // one run at a time in a checkout, one download of a file
@@ -28,7 +29,9 @@ require (
 
 // What these need.
 require (
+	github.com/cloudflare/circl v1.6.3 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect
+	golang.org/x/crypto v0.41.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

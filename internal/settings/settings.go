@@ -23,6 +23,7 @@ type Settings struct {
 	Jobs         int
 	KernelSource string // absolute path of a tarball or folder; empty: none
 	Cache        string // folder for downloads, shared by all checkouts
+	Offline      bool   // nothing is asked of any network
 	CI           bool   // a missing tool is a failure, output is plain
 	NoColor      bool
 }
@@ -38,6 +39,7 @@ func Table() []Row {
 		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
 		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
 		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
+		{"OFFLINE", "1", "not set", "ask no network for a source: the cache, KERNEL_SOURCE and installed packages only"},
 		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
 		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
 		{"CI", "true", "not set", "plain output; a tool that is missing fails a test"},
@@ -51,6 +53,7 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	s := Settings{
 		Kernel:  getenv("KERNEL"),
 		Flavour: getenv("FLAVOUR"),
+		Offline: isTrue(getenv("OFFLINE")),
 		CI:      isTrue(getenv("CI")),
 		NoColor: getenv("NO_COLOR") != "",
 	}
