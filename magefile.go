@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 
+	"github.com/magefile/mage/mg"
+
 	"bzmage/internal/target"
 )
 
@@ -44,3 +46,24 @@ func Lint(ctx context.Context) error { return target.Lint(ctx) }
 
 // Clean removes the build folder; downloads stay in the cache.
 func Clean(ctx context.Context) error { return target.Clean(ctx) }
+
+// Kernels looks after the kernel lines of configs/kernels.toml.
+type Kernels mg.Namespace
+
+// List prints each line: pinned, newest known, end of life, proofs; and the keys.
+func (Kernels) List(ctx context.Context) error { return target.KernelsList(ctx) }
+
+// Pin pins a release, or the newest that a constraint allows, once it is proved.
+func (Kernels) Pin(ctx context.Context, release string) error { return target.KernelsPin(ctx, release) }
+
+// Cache looks after the downloads that all checkouts share.
+type Cache mg.Namespace
+
+// List prints what is there, and what a prune would remove.
+func (Cache) List(ctx context.Context) error { return target.CacheList(ctx) }
+
+// Verify hashes every file and sets the damaged ones aside.
+func (Cache) Verify(ctx context.Context) error { return target.CacheVerify(ctx) }
+
+// Prune removes what no line uses and downloads given up a day ago.
+func (Cache) Prune(ctx context.Context) error { return target.CachePrune(ctx) }

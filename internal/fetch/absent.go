@@ -12,7 +12,7 @@ import (
 
 // absentFor is how long a source that could not be reached is left alone, as
 // long as another one delivers.
-const absentFor = time.Hour
+const absentFor = 30 * time.Minute
 
 // absentIndex is the index of the store with the sources that could not be
 // reached.

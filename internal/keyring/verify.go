@@ -112,11 +112,14 @@ func (s Signature) Reader(signed io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, errors.New(short(err))
 	}
-	return &Reader{md}, nil
+	return &Reader{md, s.ring}, nil
 }
 
 // Reader passes on what a signature signs.
-type Reader struct{ md *openpgp.MessageDetails }
+type Reader struct {
+	md   *openpgp.MessageDetails
+	ring Ring
+}
 
 func (r *Reader) Read(p []byte) (int, error) { return r.md.UnverifiedBody.Read(p) }
 
@@ -130,6 +133,11 @@ func (r *Reader) Signer() (string, error) {
 		return "", fmt.Errorf("it is not what was signed, or not with that key: %s", short(r.md.SignatureError))
 	case r.md.SignedBy == nil:
 		return "", errors.New("nobody signed it")
+	}
+	// The library asks whether the key was good when the signature says that
+	// it was made, which whoever has an old key can choose.
+	if _, ok := r.md.SignedBy.Entity.SigningKeyById(r.ring.now(), r.md.SignedBy.PublicKey.KeyId, nil); !ok {
+		return "", fmt.Errorf("the key %016X is no longer good", r.md.SignedBy.PublicKey.KeyId)
 	}
 	return fmt.Sprintf("%X", r.md.SignedBy.Entity.PrimaryKey.Fingerprint), nil
 }

@@ -51,7 +51,7 @@ func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return show(out, append(all, sources...))
+	return show(out, append(append(all, sources...), p.keyFindings()...))
 }
 
 func (p Project) tool(f tools.Found) finding {
@@ -122,7 +122,9 @@ func (p Project) sources(ctx context.Context) ([]finding, error) {
 	any := false
 	for _, line := range p.File.Lines {
 		f := finding{what: "line " + line.Name, mend: "connect to the network, or set KERNEL_SOURCE to a kernel tarball or folder"}
-		source, err := fetch.Available(ctx, p.fetchParams(line))
+		params := p.fetchParams(line)
+		params.Fresh = true
+		source, err := fetch.Available(ctx, params)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

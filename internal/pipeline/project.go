@@ -16,6 +16,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/kernels"
+	"bzmage/internal/keyring"
 	"bzmage/internal/settings"
 	"bzmage/internal/ui"
 )
@@ -26,6 +27,7 @@ type Project struct {
 	Module   string // the folder of go.mod, with verify/ and cmd/procrand
 	File     kernels.File
 	Settings settings.Settings
+	Keys     keyring.Keys
 	UI       *ui.UI
 }
 
@@ -61,7 +63,11 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	return Project{Root: root, Module: root, File: file, Settings: set}, kbuild.CheckPath(root)
+	keys, err := keyring.Load(filepath.Join(root, "configs", "keys"))
+	if err != nil {
+		return Project{}, err
+	}
+	return Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}, kbuild.CheckPath(root)
 }
 
 // path joins a path below the checkout.

@@ -34,6 +34,7 @@ import (
 	"bzmage/internal/fetch"
 	"bzmage/internal/fetch/disk"
 	"bzmage/internal/kernels"
+	"bzmage/internal/keyring"
 )
 
 // Params is what [Unpack] needs to know.
@@ -41,6 +42,7 @@ type Params struct {
 	Archive  fetch.Archive
 	Line     kernels.Line
 	Dir      string                  // such as build/tree/5.4; the tree becomes Dir/<id>
+	Keys     keyring.Ring            // the developers', for Archive.Signature
 	Log      *logrus.Logger          // nil: silent
 	Progress func(done, total int64) // bytes of the archive or folder; may be nil
 }
@@ -147,7 +149,7 @@ func (u *unpacker) unpack(ctx context.Context) (Tree, error) {
 	}
 	id := u.Archive.SHA256[:idLength]
 	if t, err := u.whole(id); err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	unlock, err := u.lock(ctx)
 	if err != nil {
@@ -156,7 +158,7 @@ func (u *unpacker) unpack(ctx context.Context) (Tree, error) {
 	defer unlock()
 	// The one who held the lock may have unpacked it.
 	if t, err := u.whole(id); err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	return u.build(ctx, func(ctx context.Context, s *sink) (string, error) {
 		return id, u.readArchive(ctx, s)
@@ -202,10 +204,27 @@ func (u *unpacker) whole(id string) (Tree, error) {
 }
 
 // accept returns a tree that an earlier run unpacked, as that of this run's
-// archive: the same bytes may now come with other proofs.
-func (u *unpacker) accept(t Tree) (Tree, error) {
+// archive: the same bytes may now come with other proofs. A signature that was
+// good then counts as long as its key does; one that is new is checked now.
+func (u *unpacker) accept(ctx context.Context, t Tree) (Tree, error) {
+	old := t.Archive
+	switch {
+	case u.Archive.Has(fetch.TarSigned) || u.Archive.Source == fetch.OverrideName:
+	case old.Has(fetch.TarSigned) && u.Keys.Has(old.SignedBy):
+		u.signedBy(old.SignedBy)
+	case u.Archive.Signature != "":
+		if err := u.checkSignature(ctx); err != nil {
+			return Tree{}, err
+		}
+	}
 	t.Archive = u.Archive
-	return t, u.checkRelease(t.Release)
+	if err := u.checkRelease(t.Release); err != nil {
+		return Tree{}, err
+	}
+	if t.Archive.SignedBy == "" || t.Archive.SignedBy == old.SignedBy {
+		return t, nil
+	}
+	return t, t.mark()
 }
 
 // setAside moves what stands in the place of the tree away; why is what is
@@ -265,7 +284,7 @@ func (u *unpacker) build(ctx context.Context, fill func(context.Context, *sink) 
 	// A folder's id is known only now, and its tree may be there already.
 	t, err := u.whole(id)
 	if err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	if err := u.setAside(id, err); err != nil {
 		return Tree{}, err
@@ -296,11 +315,7 @@ func (u *unpacker) publish(partial string, t Tree, entries []Entry) (Tree, error
 	if err := u.sync(dir); err != nil {
 		return Tree{}, fmt.Errorf("sync the file system: %w", err)
 	}
-	text, err := json.MarshalIndent(t, "", "  ")
-	if err != nil {
-		return Tree{}, err
-	}
-	if err := renameio.WriteFile(filepath.Join(partial, marker), append(text, '\n'), 0o644); err != nil {
+	if err := t.mark(); err != nil {
 		return Tree{}, err
 	}
 	if err := os.Chmod(partial, 0o755); err != nil { // MkdirTemp makes it 0700
@@ -311,6 +326,15 @@ func (u *unpacker) publish(partial string, t Tree, entries []Entry) (Tree, error
 		return Tree{}, err
 	}
 	return t, syncFolder(u.Dir)
+}
+
+// mark writes the marker of a whole tree.
+func (t Tree) mark() error {
+	text, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(t.Root, marker), append(text, '\n'), 0o644)
 }
 
 func syncAll(folder *os.File) error { return unix.Syncfs(int(folder.Fd())) }
@@ -339,4 +363,19 @@ func (u *unpacker) removeLeftovers() error {
 		}
 	}
 	return nil
+}
+
+// Trees returns the whole trees below a folder that [Unpack] was given, as far
+// as they can be read.
+func Trees(dir string) []Tree {
+	markers, _ := filepath.Glob(filepath.Join(dir, strings.Repeat("[0-9a-f]", idLength), marker))
+	var all []Tree
+	for _, path := range markers {
+		text, err := os.ReadFile(path)
+		t := Tree{Root: filepath.Dir(path)}
+		if err == nil && json.Unmarshal(text, &t) == nil && t.ID == filepath.Base(t.Root) {
+			all = append(all, t)
+		}
+	}
+	return all
 }
