@@ -93,14 +93,21 @@ func (f *fetcher) listed(ctx context.Context, a Archive, fresh bool) error {
 		}
 		return nil
 	}
+	var wrong *wrongSum
 	file := f.store.evidence(a.SHA256, sumsName)
-	if err := f.store.readEvidence(file, sumsMax, check); err == nil {
-		return nil
+	if err := f.store.readEvidence(file, sumsMax, check); err == nil || errors.As(err, &wrong) {
+		return err
 	}
 	if !fresh && !f.demands(SumsSigned) {
 		return errors.New("no list was kept with it")
 	}
-	b, err := f.small(ctx, f.beside(besideSums), sumsMax, check)
+	b, err := f.small(ctx, f.beside(besideSums), sumsMax, func(b []byte) error {
+		err := check(b)
+		if errors.As(err, &wrong) { // kept as well: the next run must say the same
+			return errors.Join(err, f.store.keepEvidence(file, b))
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
