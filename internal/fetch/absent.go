@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"bzmage/internal/fault"
 )
 
 // absentFor is how long a source that could not be reached is left alone, as
@@ -22,7 +24,8 @@ var (
 	// errAbsent says that a source could not be reached a moment ago.
 	errAbsent = errors.New("it could not be reached")
 	// errOffline says that a source is not asked because of OFFLINE.
-	errOffline = errors.New("OFFLINE is set, and it is not in the cache")
+	errOffline = fault.New(fault.Source, "unset OFFLINE, or set KERNEL_SOURCE to a tarball or folder of the kernel",
+		"OFFLINE is set, and it is not in the cache")
 )
 
 // remote says whether a source is asked over the network at each fetch. A

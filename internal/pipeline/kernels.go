@@ -247,11 +247,17 @@ func (p Project) wanted(ctx context.Context, want string) (string, error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		names, errs = append(names, listed...), append(errs, err)
+		if names = append(names, listed...); err != nil && len(errs) == 1 {
+			errs = append(errs, err) // the others say the same
+		}
 	}
 	if release := fetch.NewestOf(names, constraint, ours); release != "" {
 		return release, nil
 	}
+	reason := errors.Join(errs...)
+	if reason == nil {
+		reason = errors.New("releases.json and the signed lists have none")
+	}
 	return "", fault.New(fault.Source, "name the release: mage kernels:pin "+p.File.Lines[0].Release,
-		"no release of lines %s is known that %q allows:\n%w", strings.Join(p.File.LineNames(), ", "), want, errors.Join(append(errs, errors.New("the lists that could be had were searched"))...))
+		"no release of lines %s is known that %q allows:\n%w", strings.Join(p.File.LineNames(), ", "), want, reason)
 }

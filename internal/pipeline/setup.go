@@ -33,7 +33,7 @@ func (p Project) Setup(ctx context.Context) error {
 	}
 	missing, manager := problems(found), tools.Manager()
 	prefix, root := asRoot(ctx)
-	stale := manager == tools.APT && root && olderThan(aptLists, aptFresh)
+	stale := !p.Settings.Offline && manager == tools.APT && root && olderThan(aptLists, aptFresh)
 	if len(missing) == 0 && !stale {
 		p.UI.Log.Info("setup: nothing is missing")
 		return nil
@@ -43,6 +43,8 @@ func (p Project) Setup(ctx context.Context) error {
 	}
 	install := tools.InstallLine(manager, tools.Packages(found, manager))
 	switch {
+	case p.Settings.Offline:
+		return fault.New(fault.Machine, "unset OFFLINE", "some packages are missing, and OFFLINE is set")
 	case manager == "":
 		return fault.New(fault.Machine, "install them by hand; `go tool mage doctor` says what each is for", "no package manager that is known here")
 	case manager != tools.APT || !root:
