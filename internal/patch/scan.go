@@ -13,6 +13,7 @@ type mark struct {
 	line  int   // of the header, from 1
 	git   bool  // "diff --git", not a plain unified diff
 	hunks []int // lines of the hunk headers, from 1
+	end   int   // lines up to the end of the diff
 }
 
 // scanner walks over the lines of a patch before go-gitdiff reads them, for
@@ -49,12 +50,22 @@ func scan(text string, strip int) (string, []mark, error) {
 	if err := checkMail(s.lines); err != nil {
 		return "", nil, err
 	}
-	for s.at < len(s.lines) {
-		if err := s.next(); err != nil {
-			return "", nil, err
-		}
+	if err := s.all(); err != nil {
+		return "", nil, err
 	}
 	return strings.Join(s.lines, ""), s.marks, nil
+}
+
+func (s *scanner) all() error {
+	for s.at < len(s.lines) {
+		if err := s.next(); err != nil {
+			return err
+		}
+		if s.open {
+			s.marks[len(s.marks)-1].end = s.at
+		}
+	}
+	return nil
 }
 
 func (s *scanner) next() error {
