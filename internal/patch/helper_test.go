@@ -295,7 +295,7 @@ func rejected(t *testing.T, err error) []Failure {
 	if !errors.As(err, &e) {
 		t.Fatalf("want a RejectError, got %v", err)
 	}
-	return e.Failures
+	return e.Failures()
 }
 
 // lines returns numbered lines from a to b, so that each is unlike the others.
