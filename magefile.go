@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 
+	"github.com/magefile/mage/mg"
+
 	"bzmage/internal/target"
 )
 
@@ -44,3 +46,14 @@ func Lint(ctx context.Context) error { return target.Lint(ctx) }
 
 // Clean removes the build folder; downloads stay in the cache.
 func Clean(ctx context.Context) error { return target.Clean(ctx) }
+
+// Series looks after the series of patches.
+type Series mg.Namespace
+
+// Status tries the series on the source and says what became of each patch.
+func (Series) Status(ctx context.Context) error { return target.SeriesStatus(ctx) }
+
+// Rebase makes the series of the line KERNEL fit another release or line.
+func (Series) Rebase(ctx context.Context, release string) error {
+	return target.SeriesRebase(ctx, release)
+}

@@ -53,11 +53,12 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// How much an excerpt shows, and how far the place of a hunk is looked for.
+// How much an excerpt shows, how many lines of a hunk are compared, and how
+// many of them may be the same.
 const (
 	around     = 3
-	searchNear = 1000
 	searchHunk = 200
+	sameLines  = 8
 )
 
 // compare fills in the lines a hunk expects and those that stand at the place
@@ -125,19 +126,31 @@ func at(lines []string, i int) string {
 	return lines[i]
 }
 
-// mostLike returns the place near want with the most lines of old.
+// mostLike returns the place with the most lines of old, the nearest to want
+// of those that are as good. Lines with words count more than braces.
 func mostLike(old, lines []string, want int) int {
-	want = min(max(want, 0), max(len(lines)-1, 0))
-	best, most := want, -1
-	for pos := max(want-searchNear, 0); pos <= min(want+searchNear, len(lines)-1); pos++ {
-		n := 0
-		for i, l := range old {
-			if at(lines, pos+i) == l && strings.TrimSpace(l) != "" {
-				n++
-			}
+	in := map[string][]int{}
+	for i, l := range old {
+		if strings.TrimSpace(l) != "" && len(in[l]) < sameLines {
+			in[l] = append(in[l], i)
 		}
-		if n > most || n == most && abs(pos-want) < abs(best-want) {
-			best, most = pos, n
+	}
+	score := map[int]int{}
+	for j, l := range lines {
+		for _, i := range in[l] {
+			n := 1
+			if hasWord(l) {
+				n = 4
+			}
+			score[j-i] += n
+		}
+	}
+	want = min(max(want, 0), max(len(lines)-1, 0))
+	best := want
+	for pos, n := range score {
+		d := abs(pos-want) - abs(best-want)
+		if pos >= 0 && (n > score[best] || n == score[best] && (d < 0 || d == 0 && pos < best)) {
+			best = pos
 		}
 	}
 	return best

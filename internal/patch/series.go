@@ -158,7 +158,7 @@ func parseLine(line string) (entry, error) {
 			e.strip, _ = strconv.Atoi(word[2:])
 		case word == "-pab": // quilt's word for names that begin with a/ and b/
 		case word == "-R" || word == "--reverse":
-			return entry{}, fmt.Errorf("%s: %s, a patch to be taken back, is not supported; reverse it with: interdiff -q %s /dev/null", e.name, word, e.name)
+			return entry{}, fmt.Errorf("%s: %s, a patch to be taken back, is not supported; put the reversed diff into a patch", e.name, word)
 		default:
 			return entry{}, fmt.Errorf("%s: cannot read %s; only -p0, -p1 and a comment may follow a name", e.name, show(word))
 		}
