@@ -231,7 +231,7 @@ func (l *layer) source(ctx context.Context, c *change) (*file, bool, error) {
 		l.fail(c, c.from, "the file to be removed does not exist; perhaps the patch is applied already")
 	case f == nil:
 		l.fail(c, c.from, "the file does not exist")
-	case l.reverse && c.newMode != 0 && c.oldMode != f.mode:
+	case l.reverse && (c.newMode != 0 || c.removes()) && c.oldMode != 0 && c.oldMode != f.mode:
 		l.fail(c, c.from, "the file has another mode")
 	case f.link() != (c.oldMode&fs.ModeSymlink != 0):
 		l.fail(c, c.from, "the patch takes it for %s, but it is %s", kindName(c.oldMode), kindName(f.mode))

@@ -64,9 +64,6 @@ func (p *parsed) reversed() *parsed {
 		if c.newMode != 0 {
 			r.oldMode, r.newMode = c.newMode, c.oldMode
 		}
-		if c.creates() && r.oldMode == 0 {
-			r.oldMode = 0o644
-		}
 		for _, h := range c.hunks {
 			if !c.removes() && !slices.ContainsFunc(h.new, hasWord) {
 				return nil
