@@ -137,6 +137,14 @@ func (p Project) keepEdits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	replaced, err := fs.Glob(os.DirFS(p.build()), "series/before-*")
+	if err != nil {
+		return err
+	}
+	if len(replaced) > 0 {
+		return fault.New(fault.Patch, "if they are not needed any more: rm -r "+p.short(p.build("series")),
+			"series:rebase has kept series here that it replaced: %s", strings.Join(replaced, ", "))
+	}
 	if len(aside) > 0 {
 		return fault.New(fault.Patch, "copy what is worth keeping, then: rm -r "+p.build(aside[0]),
 			"damaged trees were set aside and may hold changes of yours: %s", strings.Join(aside, ", "))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -95,8 +96,12 @@ func place(f patch.Failure) string {
 		text += fmt.Sprintf("hunk %d of %d: ", f.Hunk, f.Hunks)
 	}
 	text += f.Why
-	if len(f.Found) > 0 {
+	like := slices.ContainsFunc(f.Found, func(r patch.Row) bool { return !r.Differs })
+	switch {
+	case like:
 		text += fmt.Sprintf("; the nearest is at line %d", f.Found[0].Line)
+	case len(f.Expected) > 0:
+		text += "; nothing in the file is like it"
 	}
 	return text
 }
