@@ -70,9 +70,7 @@ func TestStatesAgreeWithGit(t *testing.T) {
 				if form.edit != nil {
 					text = form.edit(text)
 				}
-				if form.crlf {
-					text, raw = text, strings.ReplaceAll(text, "\r\n", "\n")
-				} else {
+				if !form.crlf {
 					raw = text
 				}
 				for _, files := range []content{before, after, w.drifted(before), w.drifted(after)} {
