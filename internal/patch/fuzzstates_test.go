@@ -47,8 +47,9 @@ func FuzzStates(f *testing.F) {
 			if s.Applies() {
 				applies++
 			}
-			checkExtent(t, first, e.strip)
 		}
+		checkExtent(t, first, e.strip)
+		checkExtent(t, second, e.strip)
 		if r := (Report{Patches: list}); applies < 2 && strings.ContainsRune(r.Err().Error(), '\x1b') {
 			t.Errorf("%q", r.Err())
 		}
