@@ -151,7 +151,7 @@ func TestWindowsLineEnds(t *testing.T) {
 		"no CR in hunks of CRLF file": {dos(base), unix, Conflict, content{}},
 		"CRLF patch of an LF file":    {base, dos(unix), Clean, content{"f": other}},
 		"CRLF patch of a CRLF file":   {dos(base), dos(unix), Clean, content{"f": dos(other)}},
-		"CRLF patch of both kinds":    {"1\n2\r\n3\n4\n5\n", dos(unix), Conflict, content{}},
+		"CRLF patch of both kinds":    {dos(base) + "unix\n", dos(unix), Conflict, content{}},
 		"a new file follows":          {base, dos(created), Clean, content{"f": other, "n": "new\n"}},
 		"a new file follows CRLF":     {dos(base), dos(created), Clean, content{"f": dos(other), "n": "new\r\n"}},
 		"a new file alone":            {base, dos(alone), Conflict, content{}},

@@ -81,6 +81,7 @@ func TestStates(t *testing.T) {
 		"removed already":                   {content{"f": "1\n"}, []string{remove}, "upstream"},
 		"renamed already":                   {content{"m": "1\n"}, []string{rename}, "upstream"},
 		"renamed, the old one is there too": {content{"m": "1\n", "n": "2\n"}, []string{rename}, "conflict"},
+		"copied, and the old one is gone":   {content{"n": "1\n"}, []string{"diff --git a/f b/n\ncopy from f\ncopy to n\n"}, "conflict"},
 		"mode":                              {f(base), []string{exec}, "clean"},
 		"mode already":                      {content{"f": "exec:" + base}, []string{exec}, "upstream"},
 		"reverted and done again":           {f(base), []string{insert("f", 20, "x"), strings.Replace(strings.Replace(insert("f", 20, "x"), "+x\n", "-x\n", 1), "20,2 +20,3", "20,3 +20,2", 1), insert("f", 20, "x")}, "clean clean clean"},
