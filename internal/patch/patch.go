@@ -18,6 +18,9 @@
 //
 // What a person edited in the tree is never thrown away: [Apply] stops where
 // an edit stands in its way, and [Edits] lists all of them.
+//
+// [Try] says what would become of each patch, by the same mechanism, and leaves
+// the tree alone.
 package patch
 
 import (
