@@ -3,7 +3,6 @@ package checkpatch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,10 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bzmage/internal/fault"
-	"bzmage/internal/run"
-	"bzmage/internal/testkernel"
 	"bzmage/internal/unpack"
 )
 
@@ -47,6 +45,9 @@ func fake(t *testing.T, perl string) unpack.Tree {
 	tree := unpack.Tree{Root: t.TempDir()}
 	write1(t, script(tree), perl)
 	write1(t, filepath.Join(tree.Src(), "scripts/spelling.txt"), "teh||the\n")
+	write1(t, filepath.Join(tree.Src(), "Makefile"), "x\n")
+	write1(t, filepath.Join(tree.Src(), ".checkpatch.conf"), "--ignore ALL\n")
+	write1(t, filepath.Join(tree.Src(), ".git/HEAD"), "x\n")
 	write1(t, filepath.Join(tree.Src(), "scripts/const_structs.checkpatch"), "file_operations\n")
 	return tree
 }
@@ -81,8 +82,9 @@ func TestOutcomes(t *testing.T) {
 		kind fault.Kind // Internal: no error
 		says string
 	}{
-		"clean":                 {`exit 0;`, nil, fault.Internal, ""},
-		"finding":               {finding + `exit 1;`, []Finding{{"a.patch", 3, "WARNING", "TYPO_SPELLING", "'teh' may be misspelled"}}, fault.Checkpatch, "a.patch:3: WARNING:TYPO_SPELLING: 'teh' may be misspelled"},
+		"clean": {`exit 0;`, nil, fault.Internal, ""},
+		"finding": {finding + `exit 1;`, []Finding{{Patch: "a.patch", Line: 3, Level: "WARNING", Type: "TYPO_SPELLING", Message: "'teh' may be misspelled",
+			Text: "Date: Sun, 22 Nov 2026 12:00:00 +0000"}}, fault.Checkpatch, "a.patch:3: WARNING:TYPO_SPELLING: 'teh' may be misspelled"},
 		"1 in silence":          {`exit 1;`, nil, fault.Machine, "named no finding"},
 		"2":                     {`exit 2;`, nil, fault.Machine, "exit code 2"},
 		"2 with a finding":      {finding + `exit 2;`, nil, fault.Machine, "exit code 2"},
@@ -91,17 +93,22 @@ func TestOutcomes(t *testing.T) {
 		"0 with a finding":      {finding + `exit 0;`, nil, fault.Machine, "exited with 0, but named 1 finding"},
 		"0 with text":           {`print "all is well\n"; exit 0;`, nil, fault.Machine, `cannot read its line "all is well"`},
 		"text beside a finding": {finding + `print "\e[2Jx\n"; exit 1;`, nil, fault.Machine, `cannot read its line "\\x1b[2Jx"`},
+		"no such line":          {`print "$ARGV[-1]:300: ERROR:X: y\n"; exit 1;`, nil, fault.Machine, "line 300 of 25"},
 		"another file":          {`print "b.patch:3: ERROR:X: y\n"; exit 1;`, nil, fault.Machine, "cannot read its line"},
 		"complaint":             {`print STDERR "No typos will be found - file 'spelling.txt': gone\n"; exit 0;`, nil, fault.Machine, "it complained: No typos"},
 		"complaint and finding": {finding + `warn "odd\n"; exit 1;`, nil, fault.Machine, "it complained: odd"},
 		"too much":              {`print "x" x 1000000 for 1..17; exit 1;`, nil, fault.Machine, "more than 16 MiB"},
-		"home and folder": {`my @here = glob("{.,$ENV{HOME}}/{*,.c*}"); exit 2 if @here || "$ENV{HOME}/" !~ m{/bzmage-checkpatch-};` +
+		"home and folder": {`my @here = glob("$ENV{HOME}/{*,.[a-z]*} .[a-z]*"); exit 2 if @here || "$ENV{HOME}/" !~ m{/bzmage-checkpatch-};` +
+			`exit 3 unless -f "scripts/spelling.txt" && -e "Makefile" && !-e ".checkpatch.conf"; ` +
 			`print STDERR "locale" if $ENV{LC_ALL} ne "C"; exit 0;`, nil, fault.Internal, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			logs := filepath.Join(t.TempDir(), "logs")
-			write1(t, filepath.Join(logs, "checkpatch.json"), "[]") // of a run before
-			findings, err := Run(t.Context(), Params{Tree: fake(t, tc.perl), Series: seriesOf(t, map[string]string{"a.patch": "x\n"}), LogDir: logs})
+			logs, reports := filepath.Join(t.TempDir(), "logs"), filepath.Join(t.TempDir(), "reports")
+			for _, f := range formats() {
+				write1(t, filepath.Join(reports, f.name), "old") // of a run before
+			}
+			res, err := Run(t.Context(), Params{Tree: fake(t, tc.perl), Series: seriesOf(t, map[string]string{"a.patch": good}),
+				Folder: "patches/x", LogDir: logs, Reports: reports})
 			if tc.kind == fault.Internal {
 				if err != nil {
 					t.Fatal(err)
@@ -109,30 +116,35 @@ func TestOutcomes(t *testing.T) {
 			} else if fault.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("error of kind %v, want %v that says %q: %v", fault.KindOf(err), tc.kind, tc.says, err)
 			}
-			if d := cmp.Diff(tc.want, findings); d != "" && !(len(tc.want) == 0 && len(findings) == 0) {
+			if d := cmp.Diff(tc.want, res.Findings, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Finding{}, "Fingerprint")); d != "" {
 				t.Errorf("findings (-want +got):\n%s", d)
 			}
 			if _, err := os.Stat(filepath.Join(logs, "checkpatch-a.patch.log")); err != nil {
 				t.Error(err)
 			}
-			wantReport(t, logs, findings, tc.kind == fault.Machine)
+			wantReports(t, reports, res, tc.kind == fault.Machine)
 		})
 	}
 }
 
-func wantReport(t *testing.T, logs string, want []Finding, broken bool) {
+// wantReports wants checkpatch.json to hold the result, and all other reports
+// to be there; or, where the script is broken, none.
+func wantReports(t *testing.T, dir string, want Result, broken bool) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(logs, "checkpatch.json"))
-	if broken {
-		if !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("a report stands beside a failure: %q, %v", text, err)
+	for _, f := range formats() {
+		_, err := os.Stat(filepath.Join(dir, f.name))
+		if there := !broken && (f.name != acceptName || len(want.New()) > 0); (err == nil) != there {
+			t.Errorf("%s: want it there: %v; %v", f.name, there, err)
 		}
+	}
+	if broken {
 		return
 	}
+	text, err := os.ReadFile(filepath.Join(dir, "checkpatch.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []Finding
+	var got Result
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -160,13 +172,13 @@ func TestMissingParts(t *testing.T) {
 		"series":         {func(t *testing.T, p Params) { remove(t, filepath.Join(p.Series, "series")) }, fault.Usage, "series"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Params{Tree: fake(t, "exit 0;"), Series: seriesOf(t, map[string]string{"a.patch": "x\n"}), LogDir: t.TempDir()}
+			p := Params{Tree: fake(t, "exit 0;"), Series: seriesOf(t, map[string]string{"a.patch": good}), LogDir: t.TempDir(), Reports: t.TempDir()}
 			tc.change(t, p)
 			_, err := Run(t.Context(), p)
 			if err == nil || fault.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("error of kind %v, want %v that says %q: %v", fault.KindOf(err), tc.kind, tc.says, err)
 			}
-			wantReport(t, p.LogDir, nil, true)
+			wantReports(t, p.Reports, Result{}, true)
 		})
 	}
 }
@@ -181,37 +193,76 @@ func remove(t *testing.T, path string) {
 // Findings come in the order of the series, whichever process ends first, and
 // an empty series is clean.
 func TestOrderAndJobs(t *testing.T) {
-	tree := fake(t, `my $n = () = $ARGV[-1] =~ /a/g; print "$ARGV[-1]:1: CHECK:A_B: x: \"y\"\n$ARGV[-1]:2: ERROR:C: z\n"; exit 1;`)
+	tree := fake(t, `print "$ARGV[-1]:1: CHECK:A_B: x: \"y\"\n$ARGV[-1]:2: ERROR:C: z\n"; exit 1;`)
 	patches := map[string]string{}
 	var want []string
 	for _, n := range []string{"a.patch", "b.patch", "c.patch", "sub/d.patch"} {
-		patches[n] = "x\n"
+		patches[n] = good
 		want = append(want, n+`:1: CHECK:A_B: x: "y"`, n+":2: ERROR:C: z")
 	}
+	series := seriesOf(t, patches)
+	var first map[string]string
 	for _, jobs := range []int{0, 1, 3, 50} {
-		logs := t.TempDir()
-		findings, err := Run(t.Context(), Params{Tree: tree, Series: seriesOf(t, patches), Jobs: jobs, LogDir: logs})
-		if fault.KindOf(err) != fault.Checkpatch || !strings.HasSuffix(err.Error(), "8 things:\n"+strings.Join(want, "\n")) {
-			t.Errorf("%d jobs: %v", jobs, err)
+		p := Params{Tree: tree, Series: series, Jobs: jobs, LogDir: t.TempDir(), Reports: t.TempDir()}
+		res, err := Run(t.Context(), p)
+		if fault.KindOf(err) != fault.Checkpatch || !strings.HasSuffix(err.Error(), want[0]+" (and 7 more)") ||
+			!strings.Contains(fault.HintOf(err), acceptName) {
+			t.Errorf("%d jobs: %v, hint %s", jobs, err, fault.HintOf(err))
 		}
-		if len(findings) != 8 {
-			t.Errorf("%d jobs: %d findings", jobs, len(findings))
+		var got []string
+		for _, f := range res.Findings {
+			got = append(got, f.String())
 		}
-		if _, err := os.Stat(filepath.Join(logs, "checkpatch-sub%2Fd.patch.log")); err != nil {
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%d jobs: (-want +got):\n%s", jobs, d)
+		}
+		if _, err := os.Stat(filepath.Join(p.LogDir, "checkpatch-sub%2Fd.patch.log")); err != nil {
 			t.Error(err)
 		}
+		texts := map[string]string{}
+		for _, f := range formats() {
+			text, err := os.ReadFile(filepath.Join(p.Reports, f.name))
+			if err != nil {
+				t.Error(err)
+			}
+			texts[f.name] = string(text)
+		}
+		if first == nil {
+			first = texts
+		}
+		if d := cmp.Diff(first, texts); d != "" {
+			t.Errorf("%d jobs: other bytes:\n%s", jobs, d)
+		}
 	}
-	logs := t.TempDir()
-	findings, err := Run(t.Context(), Params{Tree: tree, Series: seriesOf(t, nil), LogDir: logs})
-	if err != nil || findings == nil || len(findings) != 0 {
-		t.Errorf("empty series: %v, %v", findings, err)
+	res, err := Run(t.Context(), Params{Tree: tree, Series: seriesOf(t, nil), LogDir: t.TempDir()})
+	if err != nil || res.Findings == nil || len(res.Findings) != 0 {
+		t.Errorf("empty series: %v, %v", res, err)
+	}
+}
+
+// A part of the series is looked at as a part of the whole.
+func TestChosenPatches(t *testing.T) {
+	series := seriesOf(t, map[string]string{
+		"0001-a.patch": strings.Replace(good, "[PATCH]", "[PATCH 1/3]", 1),
+		"0002-b.patch": strings.Replace(good, "[PATCH]", "[PATCH 2/3]", 1),
+		"0003-c.patch": strings.Replace(good, "[PATCH]", "[PATCH 3/3]", 1),
+	})
+	write1(t, filepath.Join(series, baselineName), "[[accept]]\npatch = '0001-a.patch'\ntype = 'A'\nreason = 'r'\n")
+	tree := fake(t, `exit 1 if $ARGV[-1] !~ /b.patch/; exit 0;`)
+	res, err := Run(t.Context(), Params{Tree: tree, Series: series, Patches: []string{"0002-b.patch"}, LogDir: t.TempDir()})
+	if err != nil || len(res.Findings) != 0 || len(res.Stale) != 0 || !slices.Equal(res.Patches, []string{"0002-b.patch"}) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	_, err = Run(t.Context(), Params{Tree: tree, Series: series, Patches: []string{"d.patch"}, LogDir: t.TempDir()})
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "d.patch") {
+		t.Errorf("a patch that is not in the series: %v", err)
 	}
 }
 
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	tree := fake(t, `sleep 60;`)
-	series := seriesOf(t, map[string]string{"a.patch": "x\n", "b.patch": "x\n"})
+	series := seriesOf(t, map[string]string{"a.patch": good, "b.patch": good})
 	done := make(chan error)
 	go func() {
 		_, err := Run(ctx, Params{Tree: tree, Series: series, Jobs: 1, LogDir: t.TempDir()})
@@ -223,36 +274,7 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// realTree returns a tree with the checkpatch of a real kernel.
-func realTree(t *testing.T) unpack.Tree {
-	t.Helper()
-	for _, tool := range []string{"perl", "tar", "xz"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, tool)
-		}
-	}
-	ball := testkernel.Archive(t).Path
-	tree := unpack.Tree{Root: t.TempDir()}
-	if err := os.Mkdir(tree.Src(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"tar", "-C", tree.Src(), "--strip-components=1", "--wildcards", "--occurrence=1", "-xf", ball}
-	for _, name := range []string{"scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch"} {
-		args = append(args, "linux-*/"+name)
-	}
-	if err := run.Run(t.Context(), run.Cmd{Argv: args, Env: run.Env()}); err != nil {
-		t.Fatal(err)
-	}
-	// It looks for these to know that it is in a kernel tree.
-	for _, name := range strings.Fields("COPYING CREDITS Kbuild MAINTAINERS Makefile README") {
-		write1(t, filepath.Join(tree.Src(), name), "x\n")
-	}
-	for _, name := range strings.Fields("Documentation arch include drivers fs init ipc kernel lib") {
-		write1(t, filepath.Join(tree.Src(), name, "Makefile"), "x\n")
-	}
-	return tree
-}
-
+// good is a patch nobody objects to.
 const good = `From 1111111111111111111111111111111111111111 Mon Sep 17 00:00:00 2001
 From: A Person <a@example.com>
 Date: Sun, 22 Nov 2026 12:00:00 +0000
@@ -279,53 +301,3 @@ index 1111111..2222222 100644
 2.39.5
 
 `
-
-func TestRealScript(t *testing.T) {
-	tree := realTree(t)
-	bad := strings.Replace(strings.Replace(good, "x = 1;", "x = 1; ", 1), "Signed-off-by: A Person <a@example.com>\n", "", 1)
-	bad = strings.Replace(bad, "never set", "never recieved", 1)
-	findings, err := Run(t.Context(), Params{Tree: tree, Series: seriesOf(t, map[string]string{"good.patch": good}), LogDir: t.TempDir()})
-	if err != nil || len(findings) != 0 {
-		t.Errorf("a good patch: %v", err)
-	}
-	findings, err = Run(t.Context(), Params{Tree: tree, Jobs: 2, LogDir: t.TempDir(),
-		Series: seriesOf(t, map[string]string{"bad.patch": bad, "good.patch": good, "text.patch": "no diff\n"})})
-	if fault.KindOf(err) != fault.Checkpatch {
-		t.Fatalf("error %v", err)
-	}
-	var got []string
-	for _, f := range findings {
-		got = append(got, f.Patch+" "+f.Level+" "+f.Type)
-	}
-	for _, want := range []string{"bad.patch ERROR TRAILING_WHITESPACE", "bad.patch ERROR MISSING_SIGN_OFF",
-		"bad.patch WARNING TYPO_SPELLING", "text.patch ERROR NOT_UNIFIED_DIFF"} {
-		if !slices.Contains(got, want) {
-			t.Errorf("no finding %q in %q", want, got)
-		}
-	}
-	if i := slices.IndexFunc(findings, func(f Finding) bool { return f.Type == "TRAILING_WHITESPACE" }); i >= 0 {
-		if line := strings.Split(bad, "\n")[findings[i].Line-1]; line != "+\tx = 1; " {
-			t.Errorf("line %d of the patch is %q", findings[i].Line, line)
-		}
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "/p:1: ERROR:A: b\n", "/p:1: WARNING:A_B: c: \"d\"\n/p:22: CHECK:E: f", "x\n", "/p:1: ERROR:a: b\n", "/p:9999999999: ERROR:A: b\n", "\xff\n\n"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, out string) {
-		findings, err := parse("p", "/p", out)
-		if err != nil {
-			return
-		}
-		if n := strings.Count(strings.TrimSuffix(out, "\n"), "\n"); out != "" && len(findings) != n+1 {
-			t.Errorf("%d findings in %q", len(findings), out)
-		}
-		for _, x := range findings {
-			if strings.ContainsFunc(x.Message, func(r rune) bool { return r < ' ' }) || x.Line < 0 || x.Type == "" {
-				t.Errorf("finding %+v", x)
-			}
-		}
-	})
-}

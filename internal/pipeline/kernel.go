@@ -229,7 +229,7 @@ func (p Project) Config(ctx context.Context) ([]config.Result, error) {
 
 // Build compiles every target, all at once.
 func (p Project) Build(ctx context.Context) ([]build.Result, error) {
-	src, err := p.Checkpatch(ctx)
+	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return nil, err
 	}

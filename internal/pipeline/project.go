@@ -38,7 +38,7 @@ func Stages() []Stage {
 		{"fetch", "a line of kernels.toml", "an archive in the cache, with the proofs made of it"},
 		{"unpack", "an archive", "a kernel tree under build/tree"},
 		{"patch", "a tree and a series", "the tree with the series applied, all or nothing"},
-		{"checkpatch", "a series", "findings; none may be left"},
+		{"checkpatch", "a series", "findings; none may be new"},
 		{"configure", "a tree and fragments, per arch", "a .config in which every line asked for survived"},
 		{"build", "a tree and a .config, per arch", "a dist under build/dist: image, vmlinux, System.map, config, build.json"},
 		{"initramfs", "verify/*.go and cmd/procrand, per arch", "an initramfs whose /init is the checks"},

@@ -158,23 +158,24 @@ func listEdits(edits []patch.Edit) string {
 	return strings.Join(names, ", ")
 }
 
-// Checkpatch has the tree's own checkpatch look at the series.
-func (p Project) Checkpatch(ctx context.Context) (Patched, error) {
+// Checkpatch has the tree's own checkpatch look at the series. What it found is
+// returned beside an error, too.
+func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, error) {
 	src, err := p.Patch(ctx)
 	if err != nil {
-		return Patched{}, err
+		return Patched{}, checkpatch.Result{}, err
 	}
 	dir, err := p.log(src.Line.Name, "checkpatch")
 	if err != nil {
-		return Patched{}, err
+		return Patched{}, checkpatch.Result{}, err
 	}
-	findings, err := checkpatch.Run(ctx, checkpatch.Params{
-		Tree: src.Tree, Series: p.path(src.Line.Patches), Jobs: p.Settings.Jobs,
-		LogDir: strings.TrimSuffix(dir, ".log"), Log: p.UI.Log,
+	res, err := checkpatch.Run(ctx, checkpatch.Params{
+		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs,
+		LogDir: strings.TrimSuffix(dir, ".log"), Reports: p.build("reports", src.Line.Name), Log: p.UI.Log,
 	})
 	if err != nil {
-		return Patched{}, err
+		return Patched{}, res, err
 	}
-	p.UI.Log.Infof("checkpatch: %d patches, %d findings", len(src.Series.Patches), len(findings))
-	return src, nil
+	p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted", len(res.Patches), len(res.Findings))
+	return src, res, nil
 }

@@ -41,7 +41,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err := report.Remove(p.build("reports", line.Name)); err != nil {
 		return report.Report{}, err
 	}
-	src, err := p.Checkpatch(ctx)
+	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return report.Report{}, err
 	}
