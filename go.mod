@@ -23,12 +23,16 @@ require (
 // Only the tests.
 require (
 	github.com/google/go-cmp v0.7.0 // differences a person can read
+	github.com/owenrumney/go-sarif/v3 v3.3.1 // holds the schema of SARIF 2.1.0; we write SARIF with structs of our own, as its defaults are not valid
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the command line as users see it
+	github.com/xeipuuv/gojsonschema v1.2.0 // checks a document against that schema; go-sarif brings it
 )
 
 // What these need.
 require (
 	github.com/google/go-querystring v1.1.0 // indirect
+	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect
+	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

@@ -18,7 +18,7 @@ import (
 )
 
 // missing skips a test without a tool or a package, except in the pipeline.
-func missing(t *testing.T, what string) {
+func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s is missing", what)
@@ -26,7 +26,7 @@ func missing(t *testing.T, what string) {
 	t.Skipf("%s is missing", what)
 }
 
-func write1(t *testing.T, path, text string) {
+func write1(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func fake(t *testing.T, perl string) unpack.Tree {
 	return tree
 }
 
-func seriesOf(t *testing.T, patches map[string]string) string {
+func seriesOf(t testing.TB, patches map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	var names []string
@@ -301,3 +301,32 @@ index 1111111..2222222 100644
 2.39.5
 
 `
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"", "/p:1: ERROR:A: b\n", "/p:1: WARNING:A_B: c: \"d\"\n/p:22: CHECK:E: f", "x\n", "/p:1: ERROR:a: b\n", "/p:9999999999: ERROR:A: b\n", "\xff\n\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, out string) {
+		findings, err := parse("p", "/p", 100, out)
+		if err != nil {
+			return
+		}
+		if n := strings.Count(strings.TrimSuffix(out, "\n"), "\n"); out != "" && len(findings) != n+1 {
+			t.Errorf("%d findings in %q", len(findings), out)
+		}
+		for _, x := range findings {
+			if strings.ContainsFunc(x.Message, func(r rune) bool { return r < ' ' }) || x.Line < 1 || x.Line > 100 || x.Type == "" {
+				t.Errorf("finding %+v", x)
+			}
+		}
+	})
+}

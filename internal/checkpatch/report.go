@@ -99,7 +99,7 @@ func Table(w io.Writer, r Result) error {
 		fmt.Fprintf(tw, "  line %d\t%s\t%s\t%s\t%s%s\n", f.Line, f.place(), f.Level, f.Type, f.Message, note)
 	}
 	found, fresh := len(r.Findings), len(r.New())
-	fmt.Fprintf(tw, "%d patches, %d findings: %d new, %d accepted\n", len(r.Patches), found, fresh, found-fresh)
+	fmt.Fprintf(tw, "findings in %d patches: %d new, %d accepted\n", len(r.Patches), fresh, found-fresh)
 	return tw.Flush()
 }
 
@@ -134,9 +134,9 @@ func junitXML(r Result) ([]byte, error) {
 		all := strings.Join(append(fresh, accepted...), "\n")
 		switch {
 		case len(fresh) > 0:
-			c.Failure = &junit.Result{Message: fmt.Sprintf("%d new findings, %d accepted", len(fresh), len(accepted)), Data: all}
+			c.Failure = &junit.Result{Message: fmt.Sprintf("findings: %d new, %d accepted", len(fresh), len(accepted)), Data: all}
 		case len(accepted) > 0:
-			c.Skipped = &junit.Result{Message: fmt.Sprintf("%d accepted findings", len(accepted)), Data: all}
+			c.Skipped = &junit.Result{Message: fmt.Sprintf("findings: %d accepted", len(accepted)), Data: all}
 		}
 		suite.AddTestcase(c)
 	}
