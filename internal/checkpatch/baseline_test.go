@@ -115,3 +115,44 @@ func FuzzBaseline(f *testing.F) {
 		}
 	})
 }
+
+// An entry accepts just what it says, and is stale only if its patch was
+// looked at or is not in the series.
+func TestSettle(t *testing.T) {
+	finding := Finding{Patch: "a.patch", Type: "A", Text: "+x"}
+	for name, tc := range map[string]struct {
+		entry           Accept
+		accepted, stale bool
+	}{
+		"the finding":           {Accept{"a.patch", "A", "+x", "r"}, true, false},
+		"another text":          {Accept{"a.patch", "A", "+x ", "r"}, false, true},
+		"no text":               {Accept{"a.patch", "A", "", "r"}, false, true},
+		"another type":          {Accept{"a.patch", "B", "+x", "r"}, false, true},
+		"a patch not there":     {Accept{"c.patch", "A", "+x", "r"}, false, true},
+		"a patch not looked at": {Accept{"b.patch", "A", "+x", "r"}, false, false},
+	} {
+		found := []Finding{finding}
+		stale := settle(found, []Accept{tc.entry}, []document{{name: "a.patch"}, {name: "b.patch"}}, []string{"a.patch"})
+		if (found[0].Accepted == "r") != tc.accepted || (len(stale) == 1) != tc.stale {
+			t.Errorf("%s: accepted %q, stale %v", name, found[0].Accepted, stale)
+		}
+	}
+}
+
+// What checkpatch says at the end of a patch is not about its last line, also
+// where that line is one of the tree; and all findings are in order of lines.
+func TestFindingsOfTheWhole(t *testing.T) {
+	text, _, _ := strings.Cut(edit(t, "Signed-off-by: A Person <a@example.com>\n", "Fixes: x\n"), "-- \n")
+	tree := fake(t, `print "$ARGV[-1]:5: ERROR:A: a\n$ARGV[-1]:22: ERROR:MISSING_SIGN_OFF: none\n"; exit 1;`)
+	res, err := Run(t.Context(), Params{Tree: tree, Series: seriesOf(t, map[string]string{"a.patch": text}), LogDir: t.TempDir()})
+	if fault.KindOf(err) != fault.Checkpatch {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range res.Findings {
+		got = append(got, f.Type+" "+f.place()+" "+f.Text)
+	}
+	if d := cmp.Diff([]string{"A the mail ", "FIXES_TAG the mail Fixes: x", "MISSING_SIGN_OFF the mail "}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

@@ -24,6 +24,9 @@ func parts() []string {
 // distribution.
 func realTree(t testing.TB) unpack.Tree {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the source of a kernel")
+	}
 	for _, tool := range []string{"perl", "tar", "xz"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			missing(t, tool)
@@ -44,6 +47,9 @@ func realTree(t testing.TB) unpack.Tree {
 // realTree54 is the same of line 5.4, where KERNEL_SOURCE names a folder with it.
 func realTree54(t testing.TB) unpack.Tree {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the source of a kernel")
+	}
 	source := os.Getenv("KERNEL_SOURCE")
 	if release, err := unpack.Release(t.Context(), source); err != nil || !strings.HasPrefix(release, "5.4.") {
 		t.Skipf("KERNEL_SOURCE is no 5.4 tree: %q %v", release, err)
