@@ -137,18 +137,40 @@ func realScript(t *testing.T, tree unpack.Tree) {
 }
 
 // realScriptAlone pins the ways in which the scripts fail open, so that a
-// release that mends one is noticed, and the guard can go.
+// release that mends one is noticed, and the guard can go; and sees each
+// guard at work that is not about a patch.
 func realScriptAlone(t *testing.T, tree unpack.Tree) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"empty.patch": "", "x-cover-letter.patch": "no diff\n", "plain.patch": good[strings.Index(good, "diff --git"):]} {
-		file := filepath.Join(dir, name)
-		write1(t, file, text)
-		var out limited
-		err := run.Run(t.Context(), run.Cmd{Argv: argv(tree, file), Dir: dir, Env: run.Env("HOME=" + dir), Stdout: &out, Stderr: &out})
+	for name, text := range map[string]string{"good.patch": good, "bad.patch": strings.Replace(good, "x = 1;", "x = 1; ", 1), "empty.patch": "",
+		"x-cover-letter.patch": "no diff\n", "plain.patch": good[strings.Index(good, "diff --git"):]} {
+		write1(t, filepath.Join(dir, name), text)
+	}
+	silent := func(what string, args ...string) {
+		t.Helper()
+		var out, stderr limited
+		err := run.Run(t.Context(), run.Cmd{Argv: append(argv(tree, filepath.Join(dir, args[0])), args[1:]...), Dir: dir,
+			Env: run.Env("HOME=" + dir), Stdout: &out, Stderr: &stderr})
 		if err != nil || out.String() != "" {
-			t.Errorf("%s: the script says something now: %q, %v", name, out.String(), err)
+			t.Errorf("%s: the script says something now: %q, %v", what, out.String(), err)
 		}
+	}
+	silent("no text", "empty.patch")
+	silent("no diff", "x-cover-letter.patch")
+	silent("no message", "plain.patch")
+	write1(t, filepath.Join(dir, ".checkpatch.conf"), "--ignore TRAILING_WHITESPACE\n")
+	silent("an option file", "bad.patch")
+
+	for _, name := range []string{"spelling.txt", "const_structs.checkpatch"} {
+		path := filepath.Join(tree.Src(), "scripts", name)
+		text := readFile(t, path)
+		remove(t, path)
+		silent("no "+name, "good.patch")
+		_, err := Run(t.Context(), Params{Tree: tree, Series: seriesOf(t, map[string]string{"a.patch": good}), LogDir: t.TempDir()})
+		if fault.KindOf(err) != fault.Machine || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+		write1(t, path, text)
 	}
 }
 
