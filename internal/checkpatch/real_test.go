@@ -75,6 +75,8 @@ func newTree(t testing.TB) unpack.Tree {
 		write1(t, filepath.Join(tree.Src(), name, "Makefile"), "x\n")
 	}
 	write1(t, filepath.Join(tree.Src(), "drivers/net/ethernet/8390/8390.c"), "x\n")
+	write1(t, filepath.Join(tree.Src(), "Documentation/devicetree/bindings/vendor-prefixes.yaml"), "x\n")
+	write1(t, filepath.Join(tree.Src(), "include/linux/page.h"), "#define SetPageX(p) 1\n")
 	return tree
 }
 
@@ -109,6 +111,12 @@ func realScript(t *testing.T, tree unpack.Tree) {
 		// Only in the top folder of a kernel get_maintainer.pl knows this.
 		"obsolete.patch": {strings.ReplaceAll(good, "kernel/x.c", "drivers/net/ethernet/8390/8390.c"),
 			"WARNING OBSOLETE 13 drivers/net/ethernet/8390/8390.c", ""},
+		// The message names a folder, which must not be one of this machine.
+		"dt.patch": {strings.Replace(good, "x = 1;", ".compatible = \"none,x\";", 1),
+			"WARNING UNDOCUMENTED_DT_STRING 21 kernel/x.c:4", ""},
+		// What include/ has is no mistake of the patch.
+		"camel.patch":   {strings.Replace(good, "x = 1;", "SetPageX(OtherCase);", 1), "CHECK CAMELCASE 21 kernel/x.c:4", ""},
+		"page.patch":    {strings.Replace(good, "x = 1;", "SetPageX(x);", 1), "", ""},
 		"shell.patch":   {strings.ReplaceAll(good, "kernel/x.c", "x;touch${IFS}pwned;"), "", "line 13: checkpatch would hand the name"},
 		"windows.patch": {strings.ReplaceAll(good, "\n", "\r\n"), "ERROR CRLF 1 the mail\nERROR DOS_LINE_ENDINGS 21 kernel/x.c:4", ""},
 	} {
@@ -126,6 +134,11 @@ func realScript(t *testing.T, tree unpack.Tree) {
 			var got []string
 			for _, f := range res.Findings {
 				got = append(got, fmt.Sprintf("%s %s %d %s", f.Level, f.Type, f.Line, f.place()))
+			}
+			for _, f := range res.Findings {
+				if strings.Contains(f.Message, tree.Root) {
+					t.Errorf("a path of this machine: %s", f)
+				}
 			}
 			for want := range strings.SplitSeq(tc.want, "\n") {
 				if want != "" && !slices.Contains(got, want) {
@@ -146,14 +159,17 @@ func realScriptAlone(t *testing.T, tree unpack.Tree) {
 		"x-cover-letter.patch": "no diff\n", "plain.patch": good[strings.Index(good, "diff --git"):]} {
 		write1(t, filepath.Join(dir, name), text)
 	}
-	silent := func(what string, args ...string) {
+	silent := func(what, patch string) {
 		t.Helper()
 		var out, stderr limited
-		err := run.Run(t.Context(), run.Cmd{Argv: append(argv(tree, filepath.Join(dir, args[0])), args[1:]...), Dir: dir,
+		err := run.Run(t.Context(), run.Cmd{Argv: argv(filepath.Join(dir, patch)), Dir: dir,
 			Env: run.Env("HOME=" + dir), Stdout: &out, Stderr: &stderr})
 		if err != nil || out.String() != "" {
 			t.Errorf("%s: the script says something now: %q, %v", what, out.String(), err)
 		}
+	}
+	if err := os.Symlink(tree.Src(), filepath.Join(dir, treeLink)); err != nil {
+		t.Fatal(err)
 	}
 	silent("no text", "empty.patch")
 	silent("no diff", "x-cover-letter.patch")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,12 +35,15 @@ import (
 //   - it reads options from .checkpatch.conf in the working folder and at home;
 //   - it asks get_maintainer.pl which files are obsolete, which answers only
 //     where the working folder is a kernel tree;
-//   - and it hands that script the names of files through a shell, unquoted.
+//   - it hands that script the names of files, and the tree's, through a
+//     shell, unquoted;
+//   - and it keeps the names it found in include/ in the working folder, where
+//     another process reads them half written, and then objects to CAMELCASE.
 //
-// So one process looks at one file, from a folder that is the tree without its
-// dot files; a patch counts as clean only if the script exited with 0 and
-// printed nothing at all, and as looked at only if every line it printed was
-// understood; and names that a shell would read otherwise are refused.
+// So one process looks at one file, from a folder of its own that is the tree
+// without its dot files; a patch counts as clean only if the script exited with
+// 0 and printed nothing at all, and as looked at only if every line it printed
+// was understood; and names that a shell would read otherwise are refused.
 
 // Limits of one process: silence is what a clean patch is, so the limit only
 // ends a script that hangs; the output is a line for each finding.
@@ -67,40 +71,38 @@ func checkScript(t unpack.Tree) error {
 	return nil
 }
 
-// place is where the script runs.
-type place struct {
-	tree unpack.Tree // with an absolute path
-	dir  string      // the working folder: links to all that is in the tree, but no dot files
-	home string      // empty
-}
+// treeLink is the tree's name in the folder where the script runs. It stands in
+// messages, which must not differ from machine to machine.
+const treeLink = "linux"
 
-// newPlace makes a place below scratch.
-func newPlace(t unpack.Tree, scratch string) (place, error) {
-	root, err := filepath.Abs(t.Root)
+// makePlace makes the folder dir for a process to run in: with links to all
+// that is in the tree but its dot files, and one to the tree itself. (It takes
+// both: get_maintainer.pl looks for a tree around it, and find(1) does not
+// follow a link to include.)
+func makePlace(dir string, t unpack.Tree) error {
+	src, err := filepath.Abs(t.Src())
 	if err != nil {
-		return place{}, err
+		return err
 	}
-	pl := place{tree: t, dir: filepath.Join(scratch, "tree"), home: filepath.Join(scratch, "home")}
-	pl.tree.Root = root
-	entries, err := os.ReadDir(pl.tree.Src())
-	if err = errors.Join(err, os.Mkdir(pl.dir, 0o755), os.Mkdir(pl.home, 0o755)); err != nil {
-		return place{}, err
+	entries, err := os.ReadDir(src)
+	if err = errors.Join(err, os.MkdirAll(dir, 0o755), os.Symlink(src, filepath.Join(dir, treeLink))); err != nil {
+		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
+		if strings.HasPrefix(e.Name(), ".") || e.Name() == treeLink {
 			continue // .checkpatch.conf, .scripts, .git
 		}
-		if err := os.Symlink(filepath.Join(pl.tree.Src(), e.Name()), filepath.Join(pl.dir, e.Name())); err != nil {
-			return place{}, err
+		if err := os.Symlink(filepath.Join(src, e.Name()), filepath.Join(dir, e.Name())); err != nil {
+			return err
 		}
 	}
-	return pl, nil
+	return nil
 }
 
 // argv returns the command that looks at one patch file. One process looks at
 // one file, as only then an exit code speaks of it.
-func argv(t unpack.Tree, file string) []string {
-	return []string{"perl", script(t), "--root=" + t.Src(), "--terse", "--show-types", "--strict",
+func argv(file string) []string {
+	return []string{"perl", treeLink + "/scripts/checkpatch.pl", "--root=" + treeLink, "--terse", "--show-types", "--strict",
 		"--color=never", "--no-summary", "--", file}
 }
 
@@ -115,17 +117,13 @@ func runScript(ctx context.Context, p Params, docs []document, chosen []int) (ma
 		return nil, fault.New(fault.Machine, "see that the disk has room", "make a scratch folder: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	pl, err := newPlace(p.Tree, scratch)
-	if err != nil {
-		return nil, fault.New(fault.Machine, "see that the disk has room", "make a clean folder for checkpatch: %w", err)
-	}
 	found := make([][]Finding, len(chosen))
 	errs := make([]error, len(chosen))
 	var wg errgroup.Group
 	wg.SetLimit(max(p.Jobs, 1))
 	for n, i := range chosen {
 		wg.Go(func() error {
-			found[n], errs[n] = runOne(ctx, p, pl, docs[i])
+			found[n], errs[n] = runOne(ctx, p, filepath.Join(scratch, strconv.Itoa(n)), docs[i])
 			return nil
 		})
 	}
@@ -143,8 +141,8 @@ func runScript(ctx context.Context, p Params, docs []document, chosen []int) (ma
 	return said, nil
 }
 
-// runOne looks at one patch.
-func runOne(ctx context.Context, p Params, pl place, d document) ([]Finding, error) {
+// runOne looks at one patch, from a folder it makes.
+func runOne(ctx context.Context, p Params, scratch string, d document) ([]Finding, error) {
 	if len(d.lines) == 0 {
 		return nil, fault.New(fault.Checkpatch, "fill the file, or take its line out of the series", "patch %s: the file is empty", d.name)
 	}
@@ -156,11 +154,15 @@ func runOne(ctx context.Context, p Params, pl place, d document) ([]Finding, err
 	if err != nil {
 		return nil, broken(d.name, "", err)
 	}
+	dir, home := filepath.Join(scratch, "tree"), filepath.Join(scratch, "home")
+	if err := errors.Join(makePlace(dir, p.Tree), os.Mkdir(home, 0o755)); err != nil {
+		return nil, fault.New(fault.Machine, "see that the disk has room", "make a clean folder for checkpatch: %w", err)
+	}
 	log := filepath.Join(p.LogDir, "checkpatch-"+url.PathEscape(d.name)+".log")
 	out, stderr := &limited{}, &limited{}
 	err = run.Run(ctx, run.Cmd{
-		Argv: argv(pl.tree, file), Dir: pl.dir, Log: log, Silence: maxSilence,
-		Env:    run.Env("HOME=" + pl.home),
+		Argv: argv(file), Dir: dir, Log: log, Silence: maxSilence,
+		Env:    run.Env("HOME=" + home),
 		Stdout: out, Stderr: stderr,
 	})
 	p.Log.WithFields(logrus.Fields{"patch": d.name, "log": log}).Debug("checkpatch has ended")
