@@ -167,7 +167,10 @@ func TestMissingParts(t *testing.T) {
 		"structs are empty": {func(t *testing.T, p Params) {
 			write1(t, filepath.Join(p.Tree.Src(), "scripts/const_structs.checkpatch"), "")
 		}, fault.Machine, "const_structs"},
-		"patch":          {func(t *testing.T, p Params) { remove(t, filepath.Join(p.Series, "a.patch")) }, fault.Usage, "a.patch"},
+		"patch": {func(t *testing.T, p Params) { remove(t, filepath.Join(p.Series, "a.patch")) }, fault.Usage, "a.patch"},
+		"a name for a shell": {func(t *testing.T, p Params) {
+			write1(t, filepath.Join(p.Series, "a.patch"), strings.ReplaceAll(good, "kernel/x.c", "x;touch${IFS}y;"))
+		}, fault.Checkpatch, `line 13: checkpatch would hand the name "b/x;touch${IFS}y;" to a shell`},
 		"patch is empty": {func(t *testing.T, p Params) { write1(t, filepath.Join(p.Series, "a.patch"), "") }, fault.Checkpatch, "the file is empty"},
 		"series":         {func(t *testing.T, p Params) { remove(t, filepath.Join(p.Series, "series")) }, fault.Usage, "series"},
 	} {
