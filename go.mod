@@ -5,6 +5,7 @@ go 1.26.0
 // The stages.
 require (
 	github.com/BurntSushi/toml v1.6.0 // kernels.toml: comments for people, and unknown keys are found; links nothing else
+	github.com/agnivade/levenshtein v1.2.2 // names near to a config symbol nobody has; links nothing else
 	github.com/bluekeyes/go-gitdiff v0.9.0 // reads all that git writes as a patch; links nothing else
 	github.com/cavaliergopher/cpio v1.0.1 // the initramfs, which is a cpio archive of type newc; links nothing else
 	github.com/gofrs/flock v0.13.1 // one run at a time in a checkout, one download of a file
