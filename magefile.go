@@ -7,6 +7,9 @@ import (
 	"context"
 
 	"bzmage/internal/target"
+
+	// mage:import config
+	_ "bzmage/internal/target/config"
 )
 
 // Setup installs the tools that are missing on this machine.

@@ -141,7 +141,7 @@ func (ch *chain) follow(is cause) {
 	ch.seen = append(ch.seen, s)
 	switch {
 	case !s.Defined():
-		ch.say("%s is defined nowhere in this tree for %s", s.Name, c.Tree.arch)
+		ch.say("%s is not defined for %s%s", s.Name, c.Tree.arch, c.only(s.Name))
 	case !is.up:
 		ch.mustBeOff(s)
 	case s.isChoice:
@@ -263,17 +263,24 @@ func (c *Case) noPrompt(s *Symbol, a Ask) Reason {
 		if p, _ := c.values.defaultOf(s); p != nil {
 			r.Why = append(r.Why, fmt.Sprintf("default %s if %s (%s)", c.render(p.value, 0), c.show(p.when), p.pos))
 		}
+		for _, i := range s.implied {
+			if c.values.pull(i).hi != no {
+				r.Why = append(r.Why, fmt.Sprintf("%s implies it (%s)", c.state(i.by), i.pos))
+				break
+			}
+		}
 		r.Add = c.way(func(p *plan) bool { return p.off(s) })
 		return r
 	}
-	r := Reason{Kind: NoPrompt, Why: []string{at + " has no prompt: defaults and selects decide, not a fragment"}}
+	r := Reason{Kind: NoPrompt}
 	if s.Type != Bool && s.Type != Tristate {
+		r.Why = []string{at + " has no prompt: its default decides, not a fragment"}
 		if p, _ := c.values.defaultOf(s); p != nil {
 			r.Why = append(r.Why, fmt.Sprintf("default %s (%s)", c.render(p.value, 0), p.pos))
 		}
 		return r
 	}
-	ch := &chain{c: c, seen: []*Symbol{s}, why: r.Why}
+	ch := &chain{c: c, seen: []*Symbol{s}}
 	ch.withoutPrompt(s)
 	r.Why, r.Off = ch.told(), ch.off
 	r.Add = c.way(func(p *plan) bool { return p.on(s, mod) })

@@ -24,13 +24,14 @@ func (a Ask) String() string {
 
 // Case is a final .config that lost something.
 type Case struct {
-	Tree     *Tree
+	Tree     *Tree             // nil: only what the fragments say is known
 	Source   fs.FS             // the tree's files, to look for a symbol of other arches; may be nil
 	Final    map[string]string // the .config: names without CONFIG_; what is off is n or absent
 	Asked    []Ask             // all lines of the fragments, in order
 	Base     map[string]string // the .config the fragments were laid over
 	BaseName string            // where that came from, "make tinyconfig"
 	values   *values
+	others   map[string][]string // where other arches define a name
 }
 
 // Kind is a kind of reason.
@@ -63,11 +64,14 @@ type Reason struct {
 
 // Explain says why a line of a fragment is not in the final .config.
 func (c *Case) Explain(a Ask) Reason {
+	if last, ok := c.last(a.Name); ok && last.Pos != a.Pos && last.Value != a.Value {
+		return Reason{Kind: Overridden, Why: []string{fmt.Sprintf("by %s, which comes later: %s", last.Pos, last)}}
+	}
+	if c.Tree == nil {
+		return Reason{Kind: Unexplained}
+	}
 	if c.values == nil {
 		c.values = newValues(c.Tree, c.Final)
-	}
-	if last, ok := c.last(a.Name); ok && last.Pos != a.Pos && last.Value != a.Value {
-		return Reason{Kind: Overridden, Why: []string{fmt.Sprintf("overridden by %s: %s", last.Pos, last)}}
 	}
 	s := c.Tree.Symbols[a.Name]
 	if s == nil || !s.Defined() {

@@ -63,35 +63,47 @@ func (t *Tree) nearest(name string) []string {
 	return names
 }
 
-// elsewhere returns where other arches define name. It reads their Kconfig
-// files, which nothing else needs.
+// elsewhere returns where other arches define name. Their Kconfig files are
+// read for the first such question.
 func (c *Case) elsewhere(name string) []string {
-	if c.Source == nil {
-		return nil
+	if c.others == nil {
+		c.others = map[string][]string{}
+		c.readOthers()
 	}
 	const most = 3
-	var at []string
+	at := c.others[name]
+	return at[:min(most, len(at))]
+}
+
+// only says which arches define what this one does not.
+func (c *Case) only(name string) string {
+	if at := c.elsewhere(name); len(at) > 0 {
+		return ", only for others: " + strings.Join(at, ", ")
+	}
+	return ""
+}
+
+func (c *Case) readOthers() {
+	if c.Source == nil {
+		return
+	}
 	read := 0
-	err := fs.WalkDir(c.Source, "arch", func(file string, d fs.DirEntry, err error) error {
+	// What cannot be read is not there: this is only for a hint.
+	_ = fs.WalkDir(c.Source, "arch", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || !strings.HasPrefix(path.Base(file), "Kconfig") {
 			return nil
 		}
 		text, err := readFile(c.Source, file)
-		if read += len(text); err != nil || read > maxBytes || len(at) == most {
+		if read += len(text); err != nil || read > maxBytes {
 			return nil
 		}
 		line := 0
 		for l := range strings.Lines(text) {
 			line++
-			if f := strings.Fields(l); len(f) == 2 && f[1] == name && (f[0] == "config" || f[0] == "menuconfig") {
-				at = append(at, Pos{file, line}.String())
-				return nil
+			if f := strings.Fields(l); len(f) == 2 && (f[0] == "config" || f[0] == "menuconfig") {
+				c.others[f[1]] = append(c.others[f[1]], Pos{file, line}.String())
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil
-	}
-	return at
 }

@@ -13,7 +13,10 @@ func (c *Case) state(s *Symbol) string {
 	}
 	name := operand{sym: s}.String()
 	if !s.Defined() {
-		return name + " [not in this tree]"
+		if name != "" && name[0] >= '0' && name[0] <= '9' {
+			return name // a number; conf takes it for a symbol without a definition
+		}
+		return name + " [undefined]"
 	}
 	return name + " [=" + c.values.show(s) + "]"
 }
@@ -141,38 +144,50 @@ func (c *Case) blame(e *expr, up bool, need tri) cause {
 	return c.blame(c.easiest(e, up, need), up, need)
 }
 
-// blameFirst: all parts must hold; the first that does not is to blame, one
-// that is known not to before one that a probe decides.
+// blameFirst: all parts must hold. To blame is the first that nothing can be
+// done about, or else the first that does not hold, or that a probe decides.
 func (c *Case) blameFirst(e *expr, up bool, need tri) cause {
-	var maybe *expr
+	var wrong, maybe *expr
 	for _, a := range e.args {
 		v := c.values.eval(a)
-		if up && v.hi < need || !up && v.lo > no {
-			return c.blame(a, up, need)
-		}
-		if maybe == nil && (up && v.lo < need || !up && v.hi > no) {
+		switch {
+		case up && v.hi < need || !up && v.lo > no:
+			if _, ok := c.cost(a, up, need); !ok {
+				return c.blame(a, up, need)
+			}
+			if wrong == nil {
+				wrong = a
+			}
+		case maybe == nil && (up && v.lo < need || !up && v.hi > no):
 			maybe = a
 		}
 	}
-	if maybe == nil {
-		return cause{}
+	switch {
+	case wrong != nil:
+		return c.blame(wrong, up, need)
+	case maybe != nil:
+		return c.blame(maybe, up, need)
 	}
-	return c.blame(maybe, up, need)
+	return cause{}
+}
+
+// cost returns what it takes to change e; ok is false if no way was found.
+func (c *Case) cost(e *expr, up bool, need tri) (cost int, ok bool) {
+	p := c.newPlan()
+	if up {
+		ok = p.satisfy(e, need)
+	} else {
+		ok = p.falsify(e)
+	}
+	return p.cost, ok
 }
 
 // easiest returns the part of e that takes the fewest lines to change.
 func (c *Case) easiest(e *expr, up bool, need tri) *expr {
-	best, cost := e.args[0], -1
+	best, least := e.args[0], -1
 	for _, a := range e.args {
-		p := c.newPlan()
-		ok := false
-		if up {
-			ok = p.satisfy(a, need)
-		} else {
-			ok = p.falsify(a)
-		}
-		if ok && (cost < 0 || p.cost < cost) {
-			best, cost = a, p.cost
+		if cost, ok := c.cost(a, up, need); ok && (least < 0 || cost < least) {
+			best, least = a, cost
 		}
 	}
 	return best

@@ -128,10 +128,11 @@ func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, err
 		return config.Result{}, err
 	}
 	res, err := config.Configure(ctx, config.Params{
-		Make: k.make(a), Base: k.src.Line.Base, Fragments: k.fragments(a), Inputs: string(in), Log: log,
+		Make: k.make(a), Base: k.src.Line.Base, Fragments: k.fragments(a), Root: k.p.Root,
+		Target: []string{k.src.Line.Name, a.Name, k.p.Settings.Flavour}, Inputs: string(in), Log: log,
 	})
 	if err == nil {
-		k.p.UI.Log.Infof("config: %s: %d options asked for, all there%s", a.Name, res.Asked, ifKept(res.Kept))
+		k.configured(a, res)
 	}
 	return res, err
 }
