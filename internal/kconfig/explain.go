@@ -192,9 +192,7 @@ func (c *Case) selected(s *Symbol, a Ask) Reason {
 		r.Why = append(r.Why, fmt.Sprintf("and by %d more", n-most))
 	}
 	if a.Value == "n" {
-		if p := c.newPlan(); p.off(s) {
-			r.Add = p.text()
-		}
+		r.Add = c.way(func(p *plan) bool { return p.off(s) })
 	}
 	return r
 }

@@ -219,6 +219,17 @@ func (p *plan) off(s *Symbol) bool {
 	if p.v.visible(s).lo != no {
 		return p.set(s, no)
 	}
+	ways := []func(*plan) bool{func(q *plan) bool { return q.noDefault(s) }}
+	for _, pr := range s.props {
+		if pr.kind == propPrompt {
+			ways = append(ways, func(q *plan) bool { return q.satisfy(pr.when, mod) && q.set(s, no) })
+		}
+	}
+	return p.cheapest(ways)
+}
+
+// noDefault makes the defaults of s, and what implies it, not hold.
+func (p *plan) noDefault(s *Symbol) bool {
 	for _, pr := range s.props {
 		if pr.kind == propDefault && !p.falsify(and(pr.when, pr.value)) {
 			return false

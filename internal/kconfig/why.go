@@ -87,9 +87,15 @@ func (c *Case) render(e *expr, within int) string {
 	}
 	var parts []string
 	for _, a := range e.args {
+		if a.op == opLeaf && a.l.sym != nil && a.l.sym.isChoice && c.values.modeOf(a.l.sym) == yes {
+			continue // the choice it is a member of, which is shown
+		}
 		if t := c.render(a, level+min(1, within)); !slices.Contains(parts, t) {
 			parts = append(parts, t)
 		}
+	}
+	if len(parts) == 0 {
+		return "y"
 	}
 	text := strings.Join(parts, sep)
 	if len(parts) > 1 && (within == 2 || within == 1 && e.op == opOr) {
