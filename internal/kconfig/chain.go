@@ -70,6 +70,7 @@ func (c *Case) unmet(kind Kind, s *Symbol, need tri) Reason {
 // fragments already.
 func (c *Case) way(f func(*plan) bool) []string {
 	p := c.newPlan()
+	p.steps = new(int)
 	if !f(p) {
 		return nil
 	}

@@ -32,6 +32,7 @@ type Case struct {
 	BaseName string            // where that came from, "make tinyconfig"
 	values   *values
 	others   map[string][]string // where other arches define a name
+	steps    int                 // of the search for what is nearest, see maxSteps
 }
 
 // Kind is a kind of reason.
@@ -73,6 +74,7 @@ func (c *Case) Explain(a Ask) Reason {
 	if c.values == nil {
 		c.values = newValues(c.Tree, c.Final)
 	}
+	c.steps = 0
 	s := c.Tree.Symbols[a.Name]
 	if s == nil || !s.Defined() {
 		return c.unknown(a.Name)

@@ -7,7 +7,7 @@ import (
 
 // Limits on the search for a way: it is a hint, and must cost no time.
 const (
-	maxSteps    = 20000
+	maxSteps    = 20000 // for the advice, and again for all that the chain to it compares
 	maxDepth    = 24
 	maxSelector = 60
 )
@@ -37,10 +37,12 @@ type line struct {
 	value tri
 }
 
+// newPlan returns a plan to compare with others; all of one [Case.Explain]
+// share their steps.
 func (c *Case) newPlan() *plan {
 	v := *c.values
 	v.over = map[*Symbol]tri{}
-	return &plan{c: c, v: &v, steps: new(int)}
+	return &plan{c: c, v: &v, steps: &c.steps}
 }
 
 func (p *plan) clone() *plan {

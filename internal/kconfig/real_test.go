@@ -217,12 +217,15 @@ func (r *real) judge(t *testing.T, asked, about []Ask, nth int) {
 	c := Case{Tree: r.tree, Final: final, Asked: asked, Base: r.base, BaseName: "make tinyconfig", Source: os.DirFS(r.make.Src)}
 	kinds := map[Kind]int{}
 	survived, tried, works := 0, 0, 0
+	var slowest time.Duration
 	for i, a := range about {
 		got := final[a.Name]
 		if got == "" {
 			got = "n"
 		}
+		start := time.Now()
 		reason := c.Explain(a)
+		slowest = max(slowest, time.Since(start))
 		if got == a.Value {
 			survived++
 			if may, _ := r.may(&c, a); !may {
@@ -248,7 +251,7 @@ func (r *real) judge(t *testing.T, asked, about []Ask, nth int) {
 			}
 		}
 	}
-	t.Logf("asked %d, survived %d, lost with a reason: %v; of %d advices %d work", len(about), survived, kinds, tried, works)
+	t.Logf("asked %d, survived %d, lost with a reason: %v; of %d advices %d work; slowest %.3f s", len(about), survived, kinds, tried, works, slowest.Seconds())
 }
 
 // may says whether the reader finds that a can be in the .config, and must
