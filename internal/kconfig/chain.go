@@ -262,7 +262,7 @@ func (c *Case) noPrompt(s *Symbol, a Ask) Reason {
 		}
 		r := Reason{Kind: NoPrompt, Why: []string{at + " has no prompt: its default decides, not a fragment"}}
 		if p, _ := c.values.defaultOf(s); p != nil {
-			r.Why = append(r.Why, fmt.Sprintf("default %s if %s (%s)", c.render(p.value, 0), c.show(p.when), p.pos))
+			r.Why = append(r.Why, c.defaultLine(p))
 		}
 		for _, i := range s.implied {
 			if c.values.pull(i).hi != no {
@@ -277,7 +277,7 @@ func (c *Case) noPrompt(s *Symbol, a Ask) Reason {
 	if s.Type != Bool && s.Type != Tristate {
 		r.Why = []string{at + " has no prompt: its default decides, not a fragment"}
 		if p, _ := c.values.defaultOf(s); p != nil {
-			r.Why = append(r.Why, fmt.Sprintf("default %s (%s)", c.render(p.value, 0), p.pos))
+			r.Why = append(r.Why, c.defaultLine(p))
 		}
 		return r
 	}

@@ -121,7 +121,7 @@ func TestExplain(t *testing.T) {
 			"so its default at Kconfig:15 decides", "CONFIG_EXPERT=y"},
 		{"", "AUTO=y", NoPrompt, "AUTO [=n] (Kconfig:18) has no prompt; what selects it: SELECTS [=n]|SELECTS [=n] (Kconfig:20) can be set, and nobody asks for it", "CONFIG_SELECTS=y"},
 		{"", "DEFAULTED=y", NoPrompt, "it is on by default if BAR [=n]|BAR [=n] (Kconfig:5)", "CONFIG_BAR=y"},
-		{"DEFAULTED=y BAR=y", "DEFAULTED=n", NoPrompt, "its default decides, not a fragment|default BAR [=y] if y (Kconfig:32)", "# CONFIG_BAR is not set"},
+		{"DEFAULTED=y BAR=y", "DEFAULTED=n", NoPrompt, "its default decides, not a fragment|default BAR [=y] (Kconfig:32)", "# CONFIG_BAR is not set"},
 		{"SELECTS=y FORCED=y AUTO=y", "FORCED=n SELECTS=y", Selected, "FORCED is selected by SELECTS [=y] at Kconfig:23, which f:2 asks for", "# CONFIG_SELECTS is not set (instead of f:2)"},
 		{"FORCES=y BAR=y FORCED2=y MODULES=y", "FORCED2=m", Selected, "selected by FORCES [=y] at Kconfig:28, which no fragment asks for", ""},
 		{"FORCES=y BAR=y AUTO=y SELECTS=y", "AUTO=n", Selected, "AUTO (Kconfig:18) has no prompt, so a fragment cannot turn it off|AUTO is selected by SELECTS [=y] at Kconfig:22", "# CONFIG_SELECTS is not set"},

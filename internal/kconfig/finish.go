@@ -109,7 +109,11 @@ func (t *Tree) gather(c *Symbol) {
 			}
 		})
 		if m.prompt != nil {
-			c.prompt = or(c.prompt, and(constant(yes), m.prompt.when))
+			when := m.prompt.when
+			if when == nil {
+				when = constant(yes)
+			}
+			c.prompt = or(c.prompt, when)
 		}
 	}
 }

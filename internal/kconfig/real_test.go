@@ -130,13 +130,16 @@ func parse(t *testing.T, path string) map[string]string {
 // laid over.
 func (r *real) conf(t *testing.T, asked []Ask) map[string]string {
 	t.Helper()
-	all := maps.Clone(r.base)
+	base := maps.Clone(r.base)
 	for _, a := range asked {
-		all[a.Name] = a.Value
+		delete(base, a.Name)
 	}
 	var b strings.Builder
-	for _, n := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintln(&b, Ask{Name: n, Value: all[n]})
+	for _, n := range slices.Sorted(maps.Keys(base)) {
+		fmt.Fprintln(&b, Ask{Name: n, Value: base[n]})
+	}
+	for _, a := range asked {
+		fmt.Fprintln(&b, a)
 	}
 	if err := os.WriteFile(filepath.Join(r.make.Obj, ".config"), []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func (c *Case) askedBy(s *Symbol) string {
 		if a.Value == c.values.show(s) || c.values.text(operand{sym: s}) == unquote(a.Value) {
 			return fmt.Sprintf(", which %s asks for", a.Pos)
 		}
-		return fmt.Sprintf(", although %s asks for %s", a.Pos, a.Value)
+		return fmt.Sprintf(", although %s has %s", a.Pos, a)
 	}
 	if v := c.Base[s.Name]; v != "" && v != "n" && v == c.Final[s.Name] {
 		return ", which comes from " + c.BaseName
@@ -90,6 +90,9 @@ func (c *Case) render(e *expr, within int) string {
 		if a.op == opLeaf && a.l.sym != nil && a.l.sym.isChoice && c.values.modeOf(a.l.sym) == yes {
 			continue // the choice it is a member of, which is shown
 		}
+		if e.op == opAnd && a.op == opLeaf && a.l.sym == nil && a.l.text == "y" {
+			continue
+		}
 		if t := c.render(a, level+min(1, within)); !slices.Contains(parts, t) {
 			parts = append(parts, t)
 		}
@@ -109,6 +112,15 @@ func (c *Case) operand(o operand) string {
 		return c.state(o.sym)
 	}
 	return o.String()
+}
+
+// defaultLine returns a default as it is written, and its place.
+func (c *Case) defaultLine(p *prop) string {
+	text := "default " + c.render(p.value, 0)
+	if p.when != nil {
+		text += " if " + c.show(p.when)
+	}
+	return fmt.Sprintf("%s (%s)", text, p.pos)
 }
 
 // cause is what keeps an expression from its value: a symbol that is too low

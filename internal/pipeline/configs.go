@@ -129,6 +129,9 @@ func (p Project) ConfigDiff(ctx context.Context, w io.Writer, from, to string) e
 	if err != nil {
 		return err
 	}
+	if from == "current" && b.file == "" || to == "current" && a.file == "" {
+		return fault.New(fault.Usage, sideHint, "config:diff: current is beside a file")
+	}
 	a.target, b.target = a.or(b.target), b.or(a.target)
 	var pairs [][2]side
 	for _, r := range p.Settings.Archs {
