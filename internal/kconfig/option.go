@@ -24,28 +24,14 @@ func (p *parser) option(word string) error {
 	}
 	if t, ok := types[word]; ok {
 		m.sym.setType(t)
-		if len(p.toks) == 0 {
-			return nil
+	}
+	if kind, ok := properties[word]; ok {
+		if kind == propPrompt && len(p.toks) == 0 && word != "prompt" {
+			return nil // a type alone
 		}
-		return p.property(m, propPrompt)
+		return p.property(m, kind)
 	}
 	switch word {
-	case "prompt":
-		return p.property(m, propPrompt)
-	case "def_bool":
-		m.sym.setType(Bool)
-		return p.property(m, propDefault)
-	case "def_tristate":
-		m.sym.setType(Tristate)
-		return p.property(m, propDefault)
-	case "default":
-		return p.property(m, propDefault)
-	case "select":
-		return p.property(m, propSelect)
-	case "imply":
-		return p.property(m, propImply)
-	case "range":
-		return p.property(m, propRange)
 	case "optional":
 		m.sym.optional = true
 		return nil
@@ -58,7 +44,13 @@ func (p *parser) option(word string) error {
 	return p.skip(word)
 }
 
-var types = map[string]Type{"bool": Bool, "tristate": Tristate, "int": Int, "hex": Hex, "string": String}
+var (
+	types = map[string]Type{"bool": Bool, "tristate": Tristate, "int": Int, "hex": Hex, "string": String,
+		"def_bool": Bool, "def_tristate": Tristate}
+	properties = map[string]propKind{"bool": propPrompt, "tristate": propPrompt, "int": propPrompt, "hex": propPrompt, "string": propPrompt,
+		"prompt": propPrompt, "def_bool": propDefault, "def_tristate": propDefault, "default": propDefault,
+		"select": propSelect, "imply": propImply, "range": propRange}
+)
 
 // setType keeps the first type a symbol is given, as conf does.
 func (s *Symbol) setType(t Type) {

@@ -121,16 +121,45 @@ func (p Project) parseTarget(words []string) (target, error) {
 // say is taken from the other, and what neither says from the settings.
 // Differences from a file are a fault of the config.
 func (p Project) ConfigDiff(ctx context.Context, w io.Writer, from, to string) error {
-	a, err := p.parseSide(from)
+	pairs, err := p.pairs(from, to)
 	if err != nil {
 		return err
+	}
+	if err := p.fill(ctx, pairs); err != nil {
+		return err
+	}
+	drift := false
+	for _, pair := range pairs {
+		d := config.Diff(pair[0].text, pair[1].text)
+		var table strings.Builder
+		fmt.Fprintf(&table, "%s -> %s: %s\n", pair[0], pair[1], d.Count())
+		if err := d.Table(&table); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, plain.Text(table.String())); err != nil {
+			return fault.New(fault.Machine, "", "config:diff: %w", err)
+		}
+		drift = drift || !d.Empty() && (pair[0].file != "" || pair[1].file != "")
+	}
+	if drift {
+		return fault.New(fault.Config, "if that is meant: go tool mage config:snapshot, and commit it", "the config is not what the snapshot says")
+	}
+	return nil
+}
+
+// pairs returns what is to be compared: one pair, or one for each arch of the
+// settings when no side names one.
+func (p Project) pairs(from, to string) ([][2]side, error) {
+	a, err := p.parseSide(from)
+	if err != nil {
+		return nil, err
 	}
 	b, err := p.parseSide(to)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if from == "current" && b.file == "" || to == "current" && a.file == "" {
-		return fault.New(fault.Usage, sideHint, "config:diff: current is beside a file")
+		return nil, fault.New(fault.Usage, sideHint, "config:diff: current is beside a file")
 	}
 	a.target, b.target = a.or(b.target), b.or(a.target)
 	var pairs [][2]side
@@ -143,28 +172,7 @@ func (p Project) ConfigDiff(ctx context.Context, w io.Writer, from, to string) e
 			break
 		}
 	}
-	if err := p.fill(ctx, pairs); err != nil {
-		return err
-	}
-	drift := 0
-	for _, pair := range pairs {
-		d := config.Diff(pair[0].text, pair[1].text)
-		fmt.Fprintf(w, "%s -> %s: %s\n", pair[0], pair[1], d.Count())
-		var table strings.Builder
-		if err := d.Table(&table); err != nil {
-			return err
-		}
-		if _, err := io.WriteString(w, plain.Text(table.String())); err != nil {
-			return fault.New(fault.Machine, "", "config:diff: %w", err)
-		}
-		if !d.Empty() && (pair[0].file != "" || pair[1].file != "") {
-			drift++
-		}
-	}
-	if drift > 0 {
-		return fault.New(fault.Config, "if that is meant: go tool mage config:snapshot, and commit it", "the config is not what the snapshot says")
-	}
-	return nil
+	return pairs, nil
 }
 
 // String names the side for people.
