@@ -29,10 +29,13 @@ func (d Difference) Empty() bool {
 	return len(d.Added)+len(d.Removed)+len(d.Changed) == 0
 }
 
-// reToolchain matches symbols that nobody sets: conf asks the compiler, the
-// assembler, the linker or pahole for them (init/Kconfig and others).
-var reToolchain = regexp.MustCompile(`^CONFIG_((CC|AS|LD|PAHOLE|RUSTC|TOOLCHAIN)_(VERSION(_TEXT)?|IS_\w+|HAS_\w+|CAN_\w+|SUPPORTS_\w+|NO_\w+)` +
-	`|(GCC|CLANG|LLD|PAHOLE|BINDGEN)_VERSION(_TEXT)?|GCC\w*_NO_\w+|(GCC|CLANG)_(SUPPORTS|HAS)_\w+|TOOLS_SUPPORT_RELR|RUST_IS_AVAILABLE|PLUGIN_HOSTCC|BUILDTIME_TABLE_SORT_\w+)$`)
+// reToolchain matches symbols that nobody can set: conf asks the compiler, the
+// assembler, the linker or pahole for them. It was held against all symbols of
+// 5.4 and 6.1 whose defaults hold a macro: it matches these, and no others
+// that have a prompt.
+var reToolchain = regexp.MustCompile(`^CONFIG_(AS_\w+|((CC|LD|PAHOLE|RUSTC|TOOLCHAIN)_(VERSION(_TEXT)?|IS_\w+|HAS_\w+|HAVE_\w+|CAN_\w+|SUPPORTS_\w+|NO_\w+))` +
+	`|(GCC|CLANG|LLD|BINDGEN)_VERSION(_TEXT)?|GCC\w*_NO_\w+|(GCC|CLANG)_(SUPPORTS|HAS)_\w+|\w+_(AS|LD)_HAS_\w+|BROKEN_GAS_INST|CC_IMPLICIT_FALLTHROUGH` +
+	`|HAVE_K[CM]SAN_(COMPILER|PARAM_RETVAL)|TOOLS_SUPPORT_RELR|RUST_IS_AVAILABLE|PLUGIN_HOSTCC)$`)
 
 // Diff compares two .configs.
 func Diff(from, to []byte) Difference {

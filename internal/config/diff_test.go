@@ -41,7 +41,8 @@ func TestToolchainSymbols(t *testing.T) {
 	for name, want := range map[string]bool{
 		"CC_VERSION_TEXT": true, "CC_IS_GCC": true, "GCC_VERSION": true, "CC_HAS_ASM_GOTO": true, "CC_CAN_LINK_STATIC": true,
 		"AS_IS_GNU": true, "AS_VERSION": true, "LD_VERSION": true, "LLD_VERSION": true, "PAHOLE_VERSION": true, "CLANG_VERSION": true,
-		"TOOLS_SUPPORT_RELR": true, "PLUGIN_HOSTCC": true, "GCC12_NO_ARRAY_BOUNDS": true, "CC_NO_ARRAY_BOUNDS": true,
+		"TOOLS_SUPPORT_RELR": true, "PLUGIN_HOSTCC": true, "GCC12_NO_ARRAY_BOUNDS": true, "CC_NO_ARRAY_BOUNDS": true, "AS_TPAUSE": true,
+		"ARM64_AS_HAS_MTE": true, "CC_HAVE_STACKPROTECTOR_SYSREG": true, "HAVE_KMSAN_COMPILER": true,
 		"CC_OPTIMIZE_FOR_SIZE": false, "CC_OPTIMIZE_FOR_PERFORMANCE": false, "GCC_PLUGINS": false, "LD_DEAD_CODE_DATA_ELIMINATION": false,
 		"CC_STACKPROTECTOR_STRONG": false, "VERSION_SIGNATURE": false, "LOCALVERSION": false, "RUST": false,
 	} {
