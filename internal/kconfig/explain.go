@@ -167,6 +167,12 @@ func (c *Case) visibleButLost(s *Symbol, a Ask) Reason {
 		return Reason{Kind: NoModules, Off: name, Why: []string{
 			fmt.Sprintf("%s (%s): without modules (%s) an m becomes y", s.Name, s.Defs[0], c.state(c.Tree.modules)),
 		}, Add: []string{"CONFIG_" + s.Name + "=y"}}
+	case a.Value == "m" && got == "y":
+		for _, i := range s.implied {
+			if c.values.pull(i).hi == yes {
+				return Reason{Kind: Selected, Off: i.by.Name, Why: []string{fmt.Sprintf("%s is implied by %s at %s; before 5.7 that leaves no m", s.Name, c.state(i.by), i.pos)}}
+			}
+		}
 	case a.Value == "y" && got == "m" && vis.hi == mod:
 		return c.unmet(Limited, s, yes)
 	}

@@ -80,6 +80,11 @@ config THREE
 	bool "three"
 	depends on EXPERT
 endchoice
+config IMPLIES
+	bool "implies"
+	imply IMPLIED
+config IMPLIED
+	tristate "implied"
 -- arch/arm64/Kconfig --
 config ARM64
 	def_bool y
@@ -132,6 +137,7 @@ func TestExplain(t *testing.T) {
 		{"BAR=y", "BAR=m", WrongType, "BAR (Kconfig:5) is bool: y or not set, never m", ""},
 		{"", "PROBED=y", Probe, "PROBED (Kconfig:43) depends on $(cc-option,-mfoo)|$(cc-option,-mfoo) asks the compiler", ""},
 		{"MODULES=y M=m TRI=m", "TRI=y", Limited, "TRI (Kconfig:46) depends on M [=m]|M [=m] (Kconfig:49) is only m", "CONFIG_M=y"},
+		{"MODULES=y IMPLIES=y IMPLIED=y", "IMPLIED=m", Selected, "IMPLIED is implied by IMPLIES [=y] at Kconfig:77; before 5.7", ""},
 		{"M=y", "M=m MODULES=n", NoModules, "without modules (MODULES [=n]) an m becomes y", "CONFIG_M=y"},
 		{"", "ROUND=y", Unmet, "goes in a circle", ""},
 		{"ON=y", "NOT=y", Unmet, "ON [=y] (Kconfig:60) would have to be off, which comes from make tinyconfig", "# CONFIG_ON is not set"},

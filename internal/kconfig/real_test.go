@@ -16,17 +16,33 @@ import (
 	"bzmage/internal/unpack"
 )
 
-// TestRealDecisions holds the reader against the conf of a real tree: every
+// TestRealDecisions61 holds the reader against the conf of line 6.1: every
 // symbol of three whole .configs, and hundreds of options that are asked for
-// on top of this checkout's fragments. Each that is lost must have a reason,
-// and what a reason advises must work.
-//
-// The tree is line 6.1's, or the folder KERNEL_SOURCE names.
-func TestRealDecisions(t *testing.T) {
+// on top of this checkout's fragments, or to be off. Each that is lost must
+// have a reason, and what a reason advises must work.
+func TestRealDecisions61(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs a kernel's conf a hundred times: 6 minutes on two cores")
+		t.Skip("runs a kernel's conf a hundred times: 5 minutes on two cores")
 	}
-	src := realTree(t)
+	line, _ := testkernel.Line(t)
+	tree, err := unpack.Unpack(t.Context(), unpack.Params{Archive: testkernel.Archive(t), Line: line, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decisions(t, tree.Src())
+}
+
+// TestRealDecisionsSource is the same for the folder KERNEL_SOURCE names, such
+// as a 5.4 tree. Nothing is written to it.
+func TestRealDecisionsSource(t *testing.T) {
+	src := os.Getenv("KERNEL_SOURCE")
+	if info, err := os.Stat(src); testing.Short() || err != nil || !info.IsDir() {
+		t.Skip("KERNEL_SOURCE names no folder, or the tests are to be short")
+	}
+	decisions(t, src)
+}
+
+func decisions(t *testing.T, src string) {
 	for _, a := range arch.All() {
 		t.Run(a.Name, func(t *testing.T) {
 			r := newReal(t, src, a)
@@ -35,19 +51,6 @@ func TestRealDecisions(t *testing.T) {
 			r.turnedOff(t)
 		})
 	}
-}
-
-func realTree(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("KERNEL_SOURCE"); dir != "" {
-		return dir
-	}
-	line, _ := testkernel.Line(t)
-	tree, err := unpack.Unpack(t.Context(), unpack.Params{Archive: testkernel.Archive(t), Line: line, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tree.Src()
 }
 
 // real is a tree, read, and a folder where its conf works.

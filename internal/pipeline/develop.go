@@ -58,7 +58,7 @@ func (p Project) Test(ctx context.Context) error {
 	}
 	return p.steps(ctx, []step{
 		{"test", []string{g, "test", "-short", "-race", "-timeout", "20m", "./..."}, false, true, ""},
-		{"test-kernels", []string{g, "test", "-v", "-count=1", "-timeout", "80m", "-p", "1", "-run", "^TestReal", "./internal/fetch", "./internal/unpack", "./internal/checkpatch", "./internal/pipeline"}, false, true, ""},
+		{"test-kernels", []string{g, "test", "-v", "-count=1", "-timeout", "80m", "-p", "1", "-run", "^TestReal", "./internal/fetch", "./internal/unpack", "./internal/checkpatch", "./internal/kconfig", "./internal/pipeline"}, false, true, ""},
 	})
 }
 
