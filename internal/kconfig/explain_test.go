@@ -85,6 +85,14 @@ config IMPLIES
 	imply IMPLIED
 config IMPLIED
 	tristate "implied"
+config GENERIC
+	def_bool !ARCH_HAS
+config ARCH_HAS
+	bool
+config ARCH_CODE
+	bool "needs the generic one too"
+	select ARCH_HAS
+	select GENERIC
 -- arch/arm64/Kconfig --
 config ARM64
 	def_bool y
@@ -138,6 +146,7 @@ func TestExplain(t *testing.T) {
 		{"", "PROBED=y", Probe, "PROBED (Kconfig:43) depends on $(cc-option,-mfoo)|$(cc-option,-mfoo) asks the compiler", ""},
 		{"MODULES=y M=m TRI=m", "TRI=y", Limited, "TRI (Kconfig:46) depends on M [=m]|M [=m] (Kconfig:49) is only m", "CONFIG_M=y"},
 		{"MODULES=y IMPLIES=y IMPLIED=y", "IMPLIED=m", Selected, "IMPLIED is implied by IMPLIES [=y] at Kconfig:77; before 5.7", ""},
+		{"GENERIC=y", "GENERIC=n", NoPrompt, "default !ARCH_HAS [=n]", ""},
 		{"M=y", "M=m MODULES=n", NoModules, "without modules (MODULES [=n]) an m becomes y", "CONFIG_M=y"},
 		{"", "ROUND=y", Unmet, "goes in a circle", ""},
 		{"ON=y", "NOT=y", Unmet, "ON [=y] (Kconfig:60) would have to be off, which comes from make tinyconfig", "# CONFIG_ON is not set"},

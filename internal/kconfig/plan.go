@@ -224,7 +224,7 @@ func (p *plan) off(s *Symbol) bool {
 	ways := []func(*plan) bool{func(q *plan) bool { return q.noDefault(s) }}
 	for _, pr := range s.props {
 		if pr.kind == propPrompt {
-			ways = append(ways, func(q *plan) bool { return q.satisfy(pr.when, mod) && q.set(s, no) })
+			ways = append(ways, func(q *plan) bool { return q.satisfy(pr.when, mod) && q.free(s) && q.set(s, no) })
 		}
 	}
 	return p.cheapest(ways)
@@ -243,8 +243,11 @@ func (p *plan) noDefault(s *Symbol) bool {
 		}
 	}
 	p.v.over[s] = no
-	return true
+	return p.free(s)
 }
+
+// free says whether nothing that the plan turned on selects s.
+func (p *plan) free(s *Symbol) bool { return p.v.forced(s).hi == no }
 
 // another turns on another member of the choice of s.
 func (p *plan) another(s *Symbol) bool {
