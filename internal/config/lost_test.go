@@ -124,6 +124,12 @@ func TestAllowedLoss(t *testing.T) {
 			t.Error(d)
 		}
 	}
+	// Without it the same .config is not kept.
+	write(t, p.Fragments[0], "CONFIG_A=y\n# now without\nCONFIG_LOST=y\n")
+	if _, err := Configure(t.Context(), p); fault.KindOf(err) != fault.Config {
+		t.Errorf("without the allowance: %v", err)
+	}
+	write(t, p.Fragments[0], "CONFIG_A=y\n# bzmage: may-drop CONFIG_LOST on x86_64: only a test\nCONFIG_LOST=y\n")
 	// For another target it excuses nothing.
 	p.Target = []string{"6.1", "arm64", "release"}
 	if _, err := Configure(t.Context(), p); fault.KindOf(err) != fault.Config {

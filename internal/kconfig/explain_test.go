@@ -69,7 +69,7 @@ config ON
 	bool "on"
 config NEVER
 	bool "never"
-	depends on ARM64 && BAR
+	depends on BAR && ARM64
 choice
 	prompt "choice"
 config ONE
@@ -148,10 +148,10 @@ func TestExplain(t *testing.T) {
 		{"MODULES=y IMPLIES=y IMPLIED=y", "IMPLIED=m", Selected, "IMPLIED is implied by IMPLIES [=y] at Kconfig:77; before 5.7", ""},
 		{"GENERIC=y", "GENERIC=n", NoPrompt, "default !ARCH_HAS [=n]", ""},
 		{"M=y", "M=m MODULES=n", NoModules, "without modules (MODULES [=n]) an m becomes y", "CONFIG_M=y"},
-		{"", "ROUND=y", Unmet, "goes in a circle", ""},
+		{"", "ROUND=y", Unmet, "depends on ROUND2 [=n]|ROUND2 [=n] (Kconfig:54) depends on ROUND [=n]|ROUND [=n] is where this began: it goes in a circle", ""},
 		{"ON=y", "NOT=y", Unmet, "ON [=y] (Kconfig:60) would have to be off, which comes from make tinyconfig", "# CONFIG_ON is not set"},
 		{"ON=y", "NOT=y ON=y", Unmet, "would have to be off, which f:2 asks for", "# CONFIG_ON is not set (instead of f:2)"},
-		{"", "NEVER=y", Unmet, "NEVER (Kconfig:62) depends on ARM64 [undefined] && BAR [=n]|ARM64 is not defined for x86_64, only for others: arch/arm64/Kconfig:1", ""},
+		{"", "NEVER=y", Unmet, "NEVER (Kconfig:62) depends on BAR [=n] && ARM64 [undefined]|ARM64 is not defined for x86_64, only for others: arch/arm64/Kconfig:1", ""},
 		{"TWO=y", "ONE=y TWO=y", Choice, "lost to a choice (Kconfig:65) of which one member can be on: TWO [=y] won, which f:2 asks for", ""},
 		{"ONE=y", "ONE=n", Choice, "one member of the choice at Kconfig:65 must be on, and nobody asked for another", "CONFIG_TWO=y"},
 		{"ONE=y", "THREE=y", Unmet, "THREE (Kconfig:71) depends on EXPERT [=n]|EXPERT [=n]", "CONFIG_EXPERT=y"},

@@ -84,8 +84,9 @@ config MODULES
 		{"bool \"x\"\n\tdepends on Y && !$(cc-option,-m(x), y) && M", "n y"},
 		{"bool \"x\"\n\tdepends on N && $(cc-option,-mx)", "n n"},
 		{"bool \"x\"\n\tdepends on $(HOME_SWEET)", "n y"},
-		{"bool \"x\"\n\tdepends on $(both,Y,y)", "y y"},
+		{"bool \"x\"\n\tdepends on $(both,N,Y)", "y y"},
 		{"bool \"x\"\n\thelp\n\t  depends on N\n\n\t    more\n\tdepends on Y", "y y"},
+		{"bool \"x\"\n\thelp\n\t  words\n\tdepends on N", "n n"},
 		{"bool \"x\"\n\t---help---\n\t  depends on N", "y y"},
 		{"bool \"x\"\nif N\nconfig X\n\tbool \"again\"\nendif", "y y"},
 		{"bool\nif Y\nmenu \"m\"\n\tvisible if N\nconfig X\n\tbool \"again\"\nendmenu\nendif", "n n"},
@@ -100,6 +101,15 @@ config MODULES
 		if len(tree.Skipped) > 0 {
 			t.Errorf("%s: skipped %q", c.text, tree.Skipped)
 		}
+	}
+}
+
+// Without modules nothing is m, and what depends on m is not there.
+func TestWithoutModules(t *testing.T) {
+	tree := read(t, "config MODULES\n\tbool\n\tmodules\nconfig A\n\ttristate \"a\"\n\tdepends on m\nconfig B\n\ttristate \"b\"\n\tdepends on M\nconfig M\n\ttristate \"m\"\n")
+	v := newValues(tree, map[string]string{"M": "m"})
+	if a, b := v.visible(tree.Symbols["A"]), v.visible(tree.Symbols["B"]); a != exactly(no) || b != exactly(yes) {
+		t.Errorf("got %v and %v", a, b)
 	}
 }
 
@@ -141,7 +151,7 @@ func TestReadRefuses(t *testing.T) {
 		bomb[name(i)] = &fstest.MapFile{Data: []byte(strings.Repeat("source \""+name(i+1)+"\"\n", 2))}
 	}
 	bomb[name(40)] = &fstest.MapFile{}
-	if _, err := Read(bomb, Env("arm64")); err == nil || !strings.Contains(err.Error(), "files") {
+	if _, err := Read(bomb, Env("arm64")); err == nil || !strings.Contains(err.Error(), "more than 16384 files") {
 		t.Errorf("a bomb: %v", err)
 	}
 }

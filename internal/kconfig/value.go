@@ -58,9 +58,6 @@ func (v *values) tri(o operand) span {
 		if s.isChoice {
 			return exactly(v.modeOf(s))
 		}
-		if s.Type != Bool && s.Type != Tristate {
-			return exactly(no)
-		}
 		text = v.final[s.Name]
 	}
 	switch text {
