@@ -176,12 +176,22 @@ func (ch *chain) withPrompt(s *Symbol) {
 	case ok:
 		ch.say("%s was asked for by %s", at, a.Pos)
 	case s.choice != nil:
-		ch.say("%s is a member of the choice at %s, and another member is on", at, s.choice.Defs[0])
+		ch.say("%s is a member of the choice at %s%s", at, s.choice.Defs[0], c.winner(s.choice))
 	case c.values.tri(operand{sym: s}).lo == mod:
 		ch.say("%s is only m", at)
 	default:
 		ch.say("%s can be set, and nobody asks for it", at)
 	}
+}
+
+// winner says which member of a choice is on.
+func (c *Case) winner(choice *Symbol) string {
+	for _, m := range choice.members {
+		if c.values.tri(operand{sym: m}).lo == yes {
+			return ", of which " + c.state(m) + " is on" + c.askedBy(m)
+		}
+	}
+	return ""
 }
 
 // withoutPrompt: s should be on, and only a select or default can do that.

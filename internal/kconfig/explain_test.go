@@ -93,6 +93,9 @@ config ARCH_CODE
 	bool "needs the generic one too"
 	select ARCH_HAS
 	select GENERIC
+config ON_TWO
+	bool "on two"
+	depends on TWO
 -- arch/arm64/Kconfig --
 config ARM64
 	def_bool y
@@ -154,6 +157,7 @@ func TestExplain(t *testing.T) {
 		{"", "NEVER=y", Unmet, "NEVER (Kconfig:62) depends on BAR [=n] && ARM64 [undefined]|ARM64 is not defined for x86_64, only for others: arch/arm64/Kconfig:1", ""},
 		{"TWO=y", "ONE=y TWO=y", Choice, "lost to a choice (Kconfig:65) of which one member can be on: TWO [=y] won, which f:2 asks for", ""},
 		{"ONE=y", "ONE=n", Choice, "one member of the choice at Kconfig:65 must be on, and nobody asked for another", "CONFIG_TWO=y"},
+		{"ONE=y", "ON_TWO=y ONE=y", Unmet, "TWO [=n] (Kconfig:69) is a member of the choice at Kconfig:65, of which ONE [=y] is on, which f:2 asks for", "CONFIG_TWO=y"},
 		{"ONE=y", "THREE=y", Unmet, "THREE (Kconfig:71) depends on EXPERT [=n]|EXPERT [=n]", "CONFIG_EXPERT=y"},
 		{"BAR=y", "BAR=n BAR=y", Overridden, "by f:2, which comes later: CONFIG_BAR=y", ""},
 		{"", "OTHER=y", NoSymbol, "this tree has no symbol OTHER for x86_64|it is defined for other arches only: arch/arm64/Kconfig:3", ""},
