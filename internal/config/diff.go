@@ -34,7 +34,7 @@ func (d Difference) Empty() bool {
 // 5.4 and 6.1 whose defaults hold a macro: it matches these, and no others
 // that have a prompt.
 var reToolchain = regexp.MustCompile(`^CONFIG_(AS_\w+|((CC|LD|PAHOLE|RUSTC|TOOLCHAIN)_(VERSION(_TEXT)?|IS_\w+|HAS_\w+|HAVE_\w+|CAN_\w+|SUPPORTS_\w+|NO_\w+))` +
-	`|(GCC|CLANG|LLD|BINDGEN)_VERSION(_TEXT)?|GCC\w*_NO_\w+|(GCC|CLANG)_(SUPPORTS|HAS)_\w+|\w+_(AS|LD)_HAS_\w+|BROKEN_GAS_INST|CC_IMPLICIT_FALLTHROUGH` +
+	`|(GCC|CLANG|LLD|BINDGEN)_VERSION(_TEXT)?|GCC\w*_NO_\w+|GCC_ASM_GOTO_\w+|(GCC|CLANG)_(SUPPORTS|HAS)_\w+|\w+_(AS|LD)_HAS_\w+|BROKEN_GAS_INST|CC_IMPLICIT_FALLTHROUGH` +
 	`|HAVE_K[CM]SAN_(COMPILER|PARAM_RETVAL)|TOOLS_SUPPORT_RELR|RUST_IS_AVAILABLE|PLUGIN_HOSTCC)$`)
 
 // Diff compares two .configs.

@@ -131,6 +131,10 @@ func (p Project) ConfigDiff(ctx context.Context, w io.Writer, from, to string) e
 	drift := false
 	for _, pair := range pairs {
 		d := config.Diff(pair[0].text, pair[1].text)
+		file := pair[0].file != "" || pair[1].file != ""
+		if file {
+			d.Toolchain = nil // a snapshot does not hold it
+		}
 		var table strings.Builder
 		fmt.Fprintf(&table, "%s -> %s: %s\n", pair[0], pair[1], d.Count())
 		if err := d.Table(&table); err != nil {
@@ -139,7 +143,7 @@ func (p Project) ConfigDiff(ctx context.Context, w io.Writer, from, to string) e
 		if _, err := io.WriteString(w, plain.Text(table.String())); err != nil {
 			return fault.New(fault.Machine, "", "config:diff: %w", err)
 		}
-		drift = drift || !d.Empty() && (pair[0].file != "" || pair[1].file != "")
+		drift = drift || file && !d.Empty()
 	}
 	if drift {
 		return fault.New(fault.Config, "if that is meant: go tool mage config:snapshot, and commit it", "the config is not what the snapshot says")
