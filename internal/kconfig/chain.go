@@ -27,6 +27,10 @@ func (c *Case) invisible(s *Symbol, a Ask) Reason {
 	if a.Value == "y" && s.Type == Tristate {
 		need = yes
 	}
+	if s.choice != nil && c.values.eval(c.bestPrompt(s, need).when).hi == mod {
+		return Reason{Kind: Choice, Why: []string{fmt.Sprintf("%s (%s) could only be m, which it cannot be beside a y in the choice at %s%s",
+			s.Name, s.Defs[0], s.choice.Defs[0], c.winner(s.choice))}}
+	}
 	r := c.unmet(Unmet, s, need)
 	if a.Value == "n" {
 		if p, _ := c.values.defaultOf(s); p != nil {

@@ -96,6 +96,14 @@ config ARCH_CODE
 config ON_TWO
 	bool "on two"
 	depends on TWO
+choice
+	tristate "three states"
+config T1
+	tristate "t1"
+config T2
+	tristate "t2"
+	depends on M
+endchoice
 -- arch/arm64/Kconfig --
 config ARM64
 	def_bool y
@@ -158,6 +166,7 @@ func TestExplain(t *testing.T) {
 		{"TWO=y", "ONE=y TWO=y", Choice, "lost to a choice (Kconfig:65) of which one member can be on: TWO [=y] won, which f:2 asks for", ""},
 		{"ONE=y", "ONE=n", Choice, "one member of the choice at Kconfig:65 must be on, and nobody asked for another", "CONFIG_TWO=y"},
 		{"ONE=y", "ON_TWO=y ONE=y", Unmet, "TWO [=n] (Kconfig:69) is a member of the choice at Kconfig:65, of which ONE [=y] is on, which f:2 asks for", "CONFIG_TWO=y"},
+		{"MODULES=y M=m T1=y", "T2=m", Choice, "T2 (Kconfig:95) could only be m, which it cannot be beside a y in the choice at Kconfig:91, of which T1 [=y] is on", ""},
 		{"ONE=y", "THREE=y", Unmet, "THREE (Kconfig:71) depends on EXPERT [=n]|EXPERT [=n]", "CONFIG_EXPERT=y"},
 		{"BAR=y", "BAR=n BAR=y", Overridden, "by f:2, which comes later: CONFIG_BAR=y", ""},
 		{"", "OTHER=y", NoSymbol, "this tree has no symbol OTHER for x86_64|it is defined for other arches only: arch/arm64/Kconfig:3", ""},
