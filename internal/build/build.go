@@ -26,6 +26,7 @@ import (
 	"bzmage/internal/config"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/plain"
 	"bzmage/internal/run"
 )
 
@@ -34,11 +35,21 @@ type Params struct {
 	Make     kbuild.Make
 	Config   config.Result
 	Release  string            // uname -r the image must say
+	Compiler string            // first line of the compiler's --version
+	Linker   string            // the same of the linker
 	Inputs   map[string]string // everything that goes in, by hash or version
 	Dist     string            // the folder to make
 	Log      string            // file for what make prints
 	Count    bool              // spend two seconds to learn how many steps a first build has
 	Progress func(done, total int, file string)
+}
+
+// Toolchain is what an image was built with.
+type Toolchain struct {
+	Name     string `json:"name"` // as TOOLCHAIN has it
+	Compiler string `json:"compiler"`
+	Linker   string `json:"linker"`
+	Kernel   string `json:"kernel"` // what the kernel itself says of both
 }
 
 // File is one file of a dist.
@@ -59,8 +70,11 @@ type Result struct {
 	Command string            `json:"command"`
 	Steps   int               `json:"steps"` // what make did
 	Seconds float64           `json:"seconds"`
-	Dist    string            `json:"-"`
-	Kept    bool              `json:"-"` // nothing had to be done
+
+	Toolchain Toolchain `json:"toolchain"`
+
+	Dist string `json:"-"`
+	Kept bool   `json:"-"` // nothing had to be done
 }
 
 // File returns the file of that name.
@@ -81,6 +95,7 @@ func Build(ctx context.Context, p Params) (Result, error) {
 	res := Result{
 		Arch: p.Make.Arch.Name, Release: p.Release, Image: p.Make.Arch.BootImage().Name, Dist: p.Dist,
 		Inputs: p.Inputs, Key: p.key(), Command: p.Make.Repeat(p.Make.Arch.Targets...),
+		Toolchain: Toolchain{Name: p.Make.Toolchain.String(), Compiler: p.Compiler, Linker: p.Linker},
 	}
 	if old, ok := p.kept(res); ok {
 		return old, nil
@@ -94,12 +109,15 @@ func Build(ctx context.Context, p Params) (Result, error) {
 	if err := p.check(); err != nil {
 		return Result{}, err
 	}
+	if res.Toolchain.Kernel, err = p.madeBy(); err != nil {
+		return Result{}, err
+	}
 	return p.collect(res)
 }
 
 func (p Params) key() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "build 1\n%q\n", p.Make.Argv(p.Make.Arch.Targets...))
+	fmt.Fprintf(h, "build 2\n%q\n", p.Make.Argv(p.Make.Arch.Targets...))
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
 		fmt.Fprintf(h, "%s=%s\n", name, p.Inputs[name])
 	}
@@ -224,6 +242,20 @@ func (p Params) check() error {
 			"%s is for %s %s, not for %s %s", img.Name, got.Arch, got.Release, want.Arch, want.Release)
 	}
 	return nil
+}
+
+// madeBy returns what the kernel says it was compiled with, which must be the
+// compiler that was asked for.
+func (p Params) madeBy() (string, error) {
+	says, err := readCompiler(filepath.Join(p.Make.Obj, "vmlinux"))
+	if err != nil {
+		return "", fault.New(fault.Build, "look at "+p.Log, "make ended well, but %w", err)
+	}
+	if !p.Make.Toolchain.Made(says, p.Compiler) {
+		return "", fault.New(fault.Build, "take the build folder away and build again: rm -r "+p.Make.Obj,
+			"the kernel for %s says it was built by %q, not by %q", p.Make.Arch.Name, plain.Text(says), p.Compiler)
+	}
+	return says, nil
 }
 
 // collect copies what make left into a new folder and puts that in the place

@@ -96,19 +96,23 @@ func tree(t *testing.T, recipe string) Params {
 	if err := os.WriteFile(filepath.Join(src, "image"), x86Image("5.4.1-x", 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mk := "bzImage:\n\t@echo '  CC      a.o'\n\t@echo '  LD      vmlinux'\n\t@echo run >> " + dir + "/runs\n" + recipe
+	mk := banner + "bzImage:\n\t@echo '  CC      a.o'\n\t@echo '  LD      vmlinux'\n\t@echo run >> " + dir + "/runs\n" + recipe
 	if err := os.WriteFile(filepath.Join(src, "Makefile"), []byte(mk), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	a, _ := arch.Find("x86_64")
 	return Params{
 		Make: kbuild.Make{Src: src, Obj: obj, Arch: a}, Config: config.Result{SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("CONFIG=y\n")))}, Release: "5.4.1-x",
+		Compiler: "gcc (Debian 12.2.0-14) 12.2.0", Linker: "GNU ld 2.40",
 		Inputs: map[string]string{"series": "1"}, Dist: filepath.Join(dir, "dist"), Log: filepath.Join(dir, "log"),
 	}
 }
 
+// banner makes the kernel say what it was compiled with, as init/version.c does.
+const banner = "BANNER = Linux version 5.4.1-x (bzmage@bzmage) (gcc version 12.2.0 (Debian 12.2.0-14)) \\#1 SMP\n"
+
 const goodRecipe = "\tmkdir -p $(O)/arch/x86/boot && cp image $(O)/arch/x86/boot/bzImage\n" +
-	"\tcd $(O) && echo elf > vmlinux && echo map > System.map && echo CONFIG=y > .config\n"
+	"\tcd $(O) && echo \"$(BANNER)\" > vmlinux && echo map > System.map && echo CONFIG=y > .config\n"
 
 func runs(t *testing.T, p Params) int {
 	t.Helper()

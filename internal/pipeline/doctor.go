@@ -33,7 +33,7 @@ type finding struct {
 // error if verify could not run.
 func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 	var all []finding
-	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	found, err := p.look(ctx)
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,18 @@ type kernel struct {
 	jobs  *jobserver.Server
 }
 
+// look looks for the tools of the uses, or for all.
+func (p Project) look(ctx context.Context, uses ...tools.Use) ([]tools.Found, error) {
+	table := tools.Table(p.Settings.Archs, p.Settings.Toolchain)
+	if len(uses) > 0 {
+		table = tools.Of(table, uses...)
+	}
+	return tools.Look(ctx, table, p.Settings.Toolchain.HostCompiler())
+}
+
 // newKernel looks at the tools of the uses and makes the job slots. Close it.
 func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) (*kernel, error) {
-	found, err := tools.Look(ctx, tools.Of(tools.Table(p.Settings.Archs), uses...))
+	found, err := p.look(ctx, uses...)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +89,8 @@ func each[T any](ctx context.Context, archs []arch.Arch, f func(context.Context,
 func (k *kernel) make(a arch.Arch) kbuild.Make {
 	id := k.src.Tree.ID
 	return kbuild.Make{
-		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)), Arch: a,
+		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)),
+		Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.src.Tree.Release,
 		LocalVersion: k.src.Line.LocalVersion, Time: k.time(), Jobs: k.jobs,
 	}
 }
@@ -109,7 +119,7 @@ func (k *kernel) inputs(a arch.Arch) map[string]string {
 		text, _ := json.Marshal(k.src.Edits)
 		in["edits"] = fmt.Sprintf("%x", sha256.Sum256(text))
 	}
-	for _, t := range tools.Of(tools.Table([]arch.Arch{a}), tools.ForBuild) {
+	for _, t := range tools.Of(tools.Table([]arch.Arch{a}, k.p.Settings.Toolchain), tools.ForBuild) {
 		if v := k.tools[t.Name]; v != "" {
 			in["tool."+t.Name] = v
 		}
@@ -164,6 +174,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	}
 	in := k.inputs(a)
 	in["config"] = cfg.SHA256
+	tc := k.p.Settings.Toolchain
 	dist := k.p.build("dist", k.src.Line.Name, k.p.target(a))
 	if err := os.MkdirAll(k.p.build("dist", k.src.Line.Name), 0o755); err != nil {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
@@ -171,6 +182,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	start := time.Now()
 	res, err := build.Build(ctx, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
+		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)],
 		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
 		Progress: func(done, total int, file string) {
 			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))

@@ -74,8 +74,15 @@ func (p Project) build(elem ...string) string {
 	return p.path(append([]string{"build"}, elem...)...)
 }
 
-// target names a target in paths.
-func (p Project) target(a arch.Arch) string { return a.Name + "-" + p.Settings.Flavour }
+// target names a target in paths, with its toolchain unless that is the
+// default.
+func (p Project) target(a arch.Arch) string {
+	name := a.Name + "-" + p.Settings.Flavour
+	if v := p.Settings.Toolchain.Variant(); v != "" {
+		name += "-" + v
+	}
+	return name
+}
 
 // log returns the log file of a stage, below build/log.
 func (p Project) log(line, stage string) (string, error) {

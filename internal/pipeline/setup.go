@@ -27,7 +27,7 @@ const (
 // also brings old lists of packages up to date, as kernel sources may come
 // from them.
 func (p Project) Setup(ctx context.Context) error {
-	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	found, err := p.look(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (p Project) Setup(ctx context.Context) error {
 			return err
 		}
 	}
-	if found, err = tools.Look(ctx, tools.Table(p.Settings.Archs)); err != nil {
+	if found, err = p.look(ctx); err != nil {
 		return err
 	}
 	if still := problems(found); len(still) > 0 {

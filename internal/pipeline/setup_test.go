@@ -8,6 +8,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/toolchain"
 	"bzmage/internal/tools"
 	"bzmage/internal/ui"
 )
@@ -23,7 +24,7 @@ func machine(t *testing.T, manager string, missing ...string) (Project, string) 
 			t.Fatal(err)
 		}
 	}
-	for _, tool := range tools.Table(arch.All()) {
+	for _, tool := range tools.Table(arch.All(), toolchain.Toolchain{}) {
 		if tool.Header == "" {
 			script(tool.Name, "echo "+tool.Name+" 99.1\n")
 		}

@@ -70,7 +70,7 @@ func (k *kernel) verdict(ctx context.Context, a arch.Arch) (boot.Verdict, error)
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\n")
 	return boot.Verdict{
-		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour,
+		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Toolchain: k.p.Settings.Toolchain.Variant(),
 		Release: k.src.Tree.Release + k.src.Line.LocalVersion,
 		Verdict: boot.NoVerdict, Reason: reason, Fault: fault.KindOf(err).String(),
 	}, err
@@ -140,7 +140,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	image, _ := b.File(b.Image)
 	config, _ := b.File("config")
 	v := boot.Verdict{
-		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Release: b.Release,
+		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Toolchain: k.p.Settings.Toolchain.Variant(), Release: b.Release,
 		SHA256: map[string]string{"image": image.SHA256, "config": config.SHA256, "series": k.src.Series.Digest,
 			"initramfs": rd.SHA256, "verifier": rd.Verifier},
 		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": version},
@@ -201,7 +201,7 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 }
 
 func (k *kernel) verdictPath(v boot.Verdict) string {
-	return k.p.build("verdict", v.Line, v.Arch+"-"+v.Flavour+".json")
+	return k.p.build("verdict", strings.ReplaceAll(v.Target(), " ", "-")+".json")
 }
 
 // forgetVerdict takes away what an earlier boot of the target left: its

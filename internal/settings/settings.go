@@ -13,6 +13,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
 	"bzmage/internal/kernels"
+	"bzmage/internal/toolchain"
 )
 
 // Settings are the user's choices, checked.
@@ -20,6 +21,7 @@ type Settings struct {
 	Kernel       string      // name of a line; empty: the first that can be had
 	Archs        []arch.Arch // at least one
 	Flavour      string
+	Toolchain    toolchain.Toolchain
 	Jobs         int
 	KernelSource string // absolute path of a tarball or folder; empty: none
 	Cache        string // folder for downloads, shared by all checkouts
@@ -36,6 +38,7 @@ func Table() []Row {
 		{"KERNEL", "a line of configs/kernels.toml", "the first whose source can be had", "the kernel line; when set, no other is ever taken"},
 		{"ARCH", strings.Join(append(arch.Names(), "all"), ", "), "all", "what to build for"},
 		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
+		{"TOOLCHAIN", toolchain.Values, "gcc", "what compiles the kernel, its host programs too"},
 		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
 		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
 		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
@@ -62,6 +65,10 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	}
 	if _, ok := file.Flavours[s.Flavour]; !ok {
 		return s, unknown("FLAVOUR", s.Flavour, file.FlavourNames())
+	}
+	var ok bool
+	if s.Toolchain, ok = toolchain.Parse(getenv("TOOLCHAIN")); !ok {
+		return s, fault.New(fault.Usage, "TOOLCHAIN=llvm", "unknown TOOLCHAIN=%s; there are %s", getenv("TOOLCHAIN"), toolchain.Values)
 	}
 	var err error
 	if s.Archs, err = readArch(getenv("ARCH")); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/toolchain"
 )
 
 // fakeTool puts a program into an otherwise empty PATH.
@@ -34,7 +35,7 @@ func TestLook(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			fakeTool(t, "thing", tt.script)
-			found, err := Look(t.Context(), []Tool{{Name: "thing", Min: tt.minimum}})
+			found, err := Look(t.Context(), []Tool{{Name: "thing", Min: tt.minimum}}, "gcc")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +49,7 @@ func TestLook(t *testing.T) {
 
 func TestLookForWhatIsNotThere(t *testing.T) {
 	fakeTool(t, "other", "")
-	found, err := Look(t.Context(), Table(arch.All()))
+	found, err := Look(t.Context(), Table(arch.All(), toolchain.Toolchain{}), "gcc")
 	if err != nil {
 		t.Fatal(err)
 	}
