@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +26,6 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/plain"
-	"bzmage/internal/run"
 )
 
 // Params is what a target is built of.
@@ -38,6 +36,7 @@ type Params struct {
 	Compiler string            // first line of the compiler's --version
 	Linker   string            // the same of the linker
 	Inputs   map[string]string // everything that goes in, by hash or version
+	Touched  []Touch           // who touched which files of the tree
 	Dist     string            // the folder to make
 	Log      string            // file for what make prints
 	Count    bool              // spend two seconds to learn how many steps a first build has
@@ -199,36 +198,6 @@ func (p Params) lastSteps() int {
 	}
 	return n
 }
-
-// explain turns a failed make into an error that says why and whose fault.
-func (p Params) explain(err error) error {
-	if fault.KindOf(err) == fault.Interrupted {
-		return err
-	}
-	lines, kind := causes(p.Log)
-	if !run.Failed(err) {
-		kind = fault.Machine
-	}
-	what := fmt.Sprintf("build %s for %s", p.Release, p.Make.Arch.Name)
-	hint := "the whole log: " + p.Log + "\nto repeat it: " + p.Make.Repeat(p.Make.Arch.Targets...)
-	if len(lines) == 0 {
-		return fault.New(kind, hint, "%s: %w", what, err)
-	}
-	return fault.New(kind, hint, "%s: %w\n  %s", what, short{err}, strings.Join(lines, "\n  "))
-}
-
-// short hides the tail of a command's error where better lines follow.
-type short struct{ err error }
-
-func (s short) Error() string {
-	var exit *run.ExitError
-	if errors.As(s.err, &exit) {
-		return (&run.ExitError{Argv: exit.Argv, Code: exit.Code, Signal: exit.Signal}).Error()
-	}
-	return s.err.Error()
-}
-
-func (s short) Unwrap() error { return s.err }
 
 // check reads the image: it must be of the arch and release asked for.
 func (p Params) check() error {

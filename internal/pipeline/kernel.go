@@ -182,7 +182,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	start := time.Now()
 	res, err := build.Build(ctx, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
-		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)],
+		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
 		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
 		Progress: func(done, total int, file string) {
 			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
@@ -196,6 +196,19 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 		k.p.UI.Log.Infof("build: %s: %s in %s%s", a.Name, res.Release, k.p.short(res.Path(res.Image)), took(res))
 	}
 	return res, err
+}
+
+// touched returns who touched which files of the tree: the patches of the
+// series, and a person.
+func (k *kernel) touched() []build.Touch {
+	var all []build.Touch
+	for _, a := range k.src.Series.Patches {
+		all = append(all, build.Touch{By: "patch: " + a.Name, Files: a.Files})
+	}
+	for _, e := range k.src.Edits {
+		all = append(all, build.Touch{By: "an edit of yours, in no patch,", Files: []string{e.Path}})
+	}
+	return all
 }
 
 // unchanged makes sure that the tree is still what the build's key says: who

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 
 // machine makes a PATH of fakes that has every tool but those missing, and
 // returns the project and its folder. apt-get installs into the same folder.
-func machine(t *testing.T, manager string, missing ...string) (Project, string) {
+func machine(t *testing.T, manager string, tc toolchain.Toolchain, missing ...string) (Project, string) {
 	t.Helper()
 	bin := t.TempDir()
 	script := func(name, text string) {
@@ -24,7 +25,7 @@ func machine(t *testing.T, manager string, missing ...string) (Project, string) 
 			t.Fatal(err)
 		}
 	}
-	for _, tool := range tools.Table(arch.All(), toolchain.Toolchain{}) {
+	for _, tool := range append(tools.Table(arch.All(), tc), tools.Tool{Name: "gcc"}) {
 		if tool.Header == "" {
 			script(tool.Name, "echo "+tool.Name+" 99.1\n")
 		}
@@ -48,7 +49,7 @@ func machine(t *testing.T, manager string, missing ...string) (Project, string) 
 		t.Fatal(err)
 	}
 	p := Project{Root: t.TempDir(), UI: out}
-	p.Settings.Archs = arch.All()
+	p.Settings.Archs, p.Settings.Toolchain = arch.All(), tc
 	return p, bin
 }
 
@@ -62,7 +63,7 @@ func calls(t *testing.T, bin string) string {
 }
 
 func TestSetupInstallsWhatIsMissing(t *testing.T) {
-	p, bin := machine(t, tools.APT, "flex", "qemu-system-aarch64")
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{}, "flex", "qemu-system-aarch64")
 	if err := p.Setup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +73,49 @@ func TestSetupInstallsWhatIsMissing(t *testing.T) {
 	}
 }
 
+// What a toolchain needs is installed with it, and what it does without is not.
+func TestSetupOfAToolchain(t *testing.T) {
+	for tc, want := range map[toolchain.Toolchain]string{
+		{LLVM: true}:              "clang lld llvm",
+		{LLVM: true, Major: "16"}: "clang-16 lld-16 llvm-16",
+		{Major: "11"}:             "gcc-11 gcc-11-" + foreign().debian,
+	} {
+		var missing []string
+		for _, name := range []string{tc.HostCompiler(), tc.Linker(arch.Arch{}), "llvm-ar", "llvm-ar-" + tc.Major, tc.Compiler(foreign().Arch)} {
+			known := func(t tools.Tool) bool { return t.Name == name && name != "ld" }
+			if slices.ContainsFunc(tools.Table(arch.All(), tc), known) && !slices.Contains(missing, name) {
+				missing = append(missing, name)
+			}
+		}
+		p, bin := machine(t, tools.APT, tc, missing...)
+		if err := p.Setup(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := calls(t, bin), "apt-get update\napt-get install -y --no-install-recommends "+want+"\n"; got != want {
+			t.Errorf("%v: called %q, want %q", tc, got, want)
+		}
+	}
+}
+
+// foreign returns an arch that is not this machine's, with its name in
+// Debian's packages.
+func foreign() struct {
+	arch.Arch
+	debian string
+} {
+	for _, a := range arch.All() {
+		if !a.Native() {
+			return struct {
+				arch.Arch
+				debian string
+			}{a, strings.TrimPrefix(a.GCC[tools.APT], "gcc-")}
+		}
+	}
+	panic("all are native")
+}
+
 func TestSetupWithNothingMissing(t *testing.T) {
-	p, bin := machine(t, tools.APT)
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{})
 	if err := p.Setup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +131,7 @@ func TestSetupPrintsTheCommandElsewhere(t *testing.T) {
 		tools.Zypper: "sudo zypper --non-interactive install bison qemu-x86",
 		"":           "by hand",
 	} {
-		p, bin := machine(t, manager, "bison", "qemu-system-x86_64")
+		p, bin := machine(t, manager, toolchain.Toolchain{}, "bison", "qemu-system-x86_64")
 		err := p.Setup(t.Context())
 		if fault.KindOf(err) != fault.Machine || !strings.Contains(fault.HintOf(err), want) || calls(t, bin) != "" {
 			t.Errorf("%q: got %v, hint %q, called %q", manager, err, fault.HintOf(err), calls(t, bin))
@@ -99,7 +141,7 @@ func TestSetupPrintsTheCommandElsewhere(t *testing.T) {
 
 // An installation that ends well and installs nothing is noticed.
 func TestSetupLooksAgain(t *testing.T) {
-	p, bin := machine(t, tools.APT, "flex")
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{}, "flex")
 	if err := os.WriteFile(filepath.Join(bin, tools.APT), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -131,8 +131,27 @@ var reVersion = regexp.MustCompile(`\d+(\.\d+)+`)
 // Made says whether a kernel's banner names the compiler whose --version says
 // line: by what it calls itself, and by its version.
 func (t Toolchain) Made(banner, line string) bool {
+	v := lastVersion(line)
+	return v != "" && strings.Contains(banner, v) && strings.Contains(banner, "clang version") == t.LLVM
+}
+
+// Short returns what a --version line says in two words, such as "gcc 12.2.0".
+func (t Toolchain) Short(line string) string {
+	name := "gcc"
+	if t.LLVM {
+		name = "clang"
+	}
+	return strings.TrimSpace(name + " " + lastVersion(line))
+}
+
+// lastVersion returns the version in a --version line: the last one, as a
+// remark before it may hold numbers of its own.
+func lastVersion(line string) string {
 	v := reVersion.FindAllString(line, -1)
-	return len(v) > 0 && strings.Contains(banner, v[len(v)-1]) && strings.Contains(banner, "clang version") == t.LLVM
+	if len(v) == 0 {
+		return ""
+	}
+	return v[len(v)-1]
 }
 
 // Packages returns, by package manager, the package of a compiler or linker

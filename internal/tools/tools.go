@@ -119,8 +119,11 @@ type Found struct {
 var reVersion = regexp.MustCompile(`\d+(\.\d+)+`)
 
 // Look looks for each tool of the table, and for its headers by the compiler
-// cc.
+// cc or, as long as that is missing, by gcc.
 func Look(ctx context.Context, table []Tool, cc string) ([]Found, error) {
+	if _, err := exec.LookPath(cc); err != nil {
+		cc = "gcc"
+	}
 	var all []Found
 	for _, t := range table {
 		f, err := look(ctx, t, cc)
