@@ -55,7 +55,7 @@ func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 }
 
 func (p Project) tool(f tools.Found) finding {
-	mend := "go tool mage setup"
+	mend := p.setupLine()
 	if m := tools.Manager(); m != "" && m != tools.APT && f.Packages[m] != "" {
 		mend = strings.Join(tools.InstallLine(m, []string{f.Packages[m]}), " ")
 	}
@@ -91,7 +91,7 @@ func (p Project) accelerators(ctx context.Context) ([]finding, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		f := finding{what: a.Name + " guest", has: "a probe guest ran (tcg)", ok: err == nil, mend: "go tool mage setup"}
+		f := finding{what: a.Name + " guest", has: "a probe guest ran (tcg)", ok: err == nil, mend: p.setupLine()}
 		if err != nil {
 			f.has = err.Error()
 		}

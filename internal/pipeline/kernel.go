@@ -39,6 +39,15 @@ func (p Project) look(ctx context.Context, uses ...tools.Use) ([]tools.Found, er
 	return tools.Look(ctx, table, p.Settings.Toolchain.HostCompiler())
 }
 
+// setupLine installs what look did not find.
+func (p Project) setupLine() string {
+	line := "go tool mage setup"
+	if v := p.Settings.Toolchain.Variant(); v != "" {
+		line = "TOOLCHAIN=" + v + " " + line
+	}
+	return line
+}
+
 // newKernel looks at the tools of the uses and makes the job slots. Close it.
 func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) (*kernel, error) {
 	found, err := p.look(ctx, uses...)
@@ -46,7 +55,7 @@ func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) 
 		return nil, err
 	}
 	if missing := problems(found); len(missing) > 0 {
-		return nil, fault.New(fault.Machine, "go tool mage setup", "this machine lacks what it takes: %s", strings.Join(missing, "; "))
+		return nil, fault.New(fault.Machine, p.setupLine(), "this machine lacks what it takes: %s", strings.Join(missing, "; "))
 	}
 	versions := map[string]string{}
 	for _, f := range found {
