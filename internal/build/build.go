@@ -166,7 +166,7 @@ func (p Params) make(ctx context.Context) (int, error) {
 	}}
 	first := !p.built()
 	if err := p.Make.Run(ctx, p.Log, steps, p.Make.Arch.Targets...); err != nil {
-		return 0, p.explain(err)
+		return 0, p.Explain(p.failed(err))
 	}
 	if first {
 		// Only a first build does every step; the next first one wants to know.

@@ -19,30 +19,42 @@ type Touch struct {
 	Files []string
 }
 
-// explain turns a failed make into an error that says why, whose fault it is,
-// and which patch touches the place.
-func (p Params) explain(err error) error {
-	if fault.KindOf(err) == fault.Interrupted {
-		return err
-	}
-	hint := "the whole log: " + p.Log + "\nto repeat it: " + p.Make.Repeat(p.Make.Arch.Targets...)
-	what := "build: " + p.Make.Arch.Name
-	if p.Compiler != "" {
-		what += " (" + p.Make.Toolchain.Short(p.Compiler) + ")"
+// Explain turns the error of a make, which has its class and its hint, into
+// one that says why it failed, whose fault that is, and which patch touches
+// the place, as far as p's log tells.
+func (p Params) Explain(err error) error {
+	if !run.Failed(err) || fault.KindOf(err) == fault.Interrupted {
+		return err // make itself was stopped, or never ran
 	}
 	c, found := p.cause()
-	if !run.Failed(err) {
-		c.Kind = fault.Machine
-	} else if !found {
-		c.Kind = fault.Build
-	}
 	if !found {
-		return fault.New(c.Kind, hint, "%s: %w", what, err)
+		return err
 	}
+	hint := fault.HintOf(err)
 	if c.Mend != "" {
 		hint = c.Mend + memory(c) + "\n" + hint
 	}
-	return fault.New(c.Kind, hint, "%s: %s\n%s\n%w", what, c.Text, strings.Join(p.details(c), "\n"), short{err})
+	return fault.New(c.Kind, hint, "%s: %s\n%s\n%w", p.what(), c.Text, strings.Join(p.details(c), "\n"), short{err})
+}
+
+// failed classifies the error of a make by itself.
+func (p Params) failed(err error) error {
+	kind := fault.Build
+	if !run.Failed(err) {
+		kind = fault.Machine
+	}
+	if fault.KindOf(err) == fault.Interrupted {
+		return err
+	}
+	return fault.New(kind, "the whole log: "+p.Log+"\nto repeat it: "+p.Make.Repeat(p.Make.Arch.Targets...), "%s: %w", p.what(), err)
+}
+
+// what says what was built, and by what.
+func (p Params) what() string {
+	if p.Compiler == "" {
+		return "build: " + p.Make.Arch.Name
+	}
+	return fmt.Sprintf("build: %s (%s)", p.Make.Arch.Name, p.Make.Toolchain.Short(p.Compiler))
 }
 
 func (p Params) cause() (Cause, bool) {

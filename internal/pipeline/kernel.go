@@ -146,13 +146,17 @@ func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, err
 	if err != nil {
 		return config.Result{}, err
 	}
+	m := k.make(a)
 	res, err := config.Configure(ctx, config.Params{
-		Make: k.make(a), Base: k.src.Line.Base, Fragments: k.fragments(a), Inputs: string(in), Log: log,
+		Make: m, Base: k.src.Line.Base, Fragments: k.fragments(a), Inputs: string(in), Log: log,
 	})
-	if err == nil {
-		k.p.UI.Log.Infof("config: %s: %d options asked for, all there%s", a.Name, res.Asked, ifKept(res.Kept))
+	if err != nil {
+		// A patch that breaks Kconfig, a disk that is full: make says so here.
+		why := build.Params{Make: m, Compiler: k.tools[m.Toolchain.Compiler(a)], Touched: k.touched(), Log: log}
+		return res, why.Explain(err)
 	}
-	return res, err
+	k.p.UI.Log.Infof("config: %s: %d options asked for, all there%s", a.Name, res.Asked, ifKept(res.Kept))
+	return res, nil
 }
 
 func (k *kernel) fragments(a arch.Arch) []string {

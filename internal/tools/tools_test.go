@@ -78,6 +78,46 @@ func TestLookForWhatIsNotThere(t *testing.T) {
 	}
 }
 
+// Each toolchain brings its own compiler and linker, leaves the other's out,
+// and has a package for each of them everywhere.
+func TestToolchains(t *testing.T) {
+	tests := []struct {
+		tc          toolchain.Toolchain
+		with, alone string // apt's packages that are in, and programs that are not
+	}{
+		{toolchain.Toolchain{}, "gcc binutils", "clang ld.lld gcc-12"},
+		{toolchain.Toolchain{Major: "12"}, "gcc-12 binutils", "gcc clang"},
+		{toolchain.Toolchain{LLVM: true}, "clang lld llvm binutils", "gcc aarch64-linux-gnu-gcc x86_64-linux-gnu-gcc"},
+		{toolchain.Toolchain{LLVM: true, Major: "14"}, "clang-14 lld-14 llvm-14 binutils", "gcc clang ld.lld"},
+	}
+	for _, tt := range tests {
+		var packages, names []string
+		for _, tool := range Table(arch.All(), tt.tc) {
+			packages, names = append(packages, tool.Packages[APT]), append(names, tool.Name)
+			for _, m := range []string{APT, DNF, Pacman, Zypper} {
+				if tool.Packages[m] == "" {
+					t.Errorf("%v: %s: no package for %s", tt.tc, tool.Name, m)
+				}
+			}
+		}
+		for _, want := range strings.Fields(tt.with) {
+			if !slices.Contains(packages, want) {
+				t.Errorf("%v: %s is not among %q", tt.tc, want, packages)
+			}
+		}
+		for _, not := range strings.Fields(tt.alone) {
+			if slices.Contains(names, not) {
+				t.Errorf("%v: %s is among %q", tt.tc, not, names)
+			}
+		}
+		for _, a := range arch.All() {
+			if !slices.Contains(names, tt.tc.Compiler(a)) || !slices.Contains(names, tt.tc.Linker(a)) {
+				t.Errorf("%v: what compiles or links %s is not among %q", tt.tc, a.Name, names)
+			}
+		}
+	}
+}
+
 func TestGo(t *testing.T) {
 	path, err := Go()
 	if err != nil {
