@@ -110,7 +110,13 @@ func TestToolchains(t *testing.T) {
 				t.Errorf("%v: %s is among %q", tt.tc, not, names)
 			}
 		}
+		if slices.Sort(names); len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Errorf("%v: a tool stands twice in %q", tt.tc, names)
+		}
 		for _, a := range arch.All() {
+			if as := a.Tool("as"); tt.tc.LLVM != slices.Contains(names, as) && !a.Native() {
+				t.Errorf("%v: %s: %q", tt.tc, as, names)
+			}
 			if !slices.Contains(names, tt.tc.Compiler(a)) || !slices.Contains(names, tt.tc.Linker(a)) {
 				t.Errorf("%v: what compiles or links %s is not among %q", tt.tc, a.Name, names)
 			}
