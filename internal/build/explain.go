@@ -93,7 +93,7 @@ func (c Cause) Blame(touches []Touch) []string {
 	var lines []string
 	for _, t := range touches {
 		for _, f := range t.Files {
-			if f == c.File || slices.Contains(c.Chain, f) || c.Object != "" && stem(f) == stem(c.Object) {
+			if f == c.File || stem(f) == c.File && c.File != "" || slices.Contains(c.Chain, f) || c.Object != "" && stem(f) == stem(c.Object) {
 				lines = append(lines, t.By+" touches "+f)
 				break
 			}

@@ -160,7 +160,7 @@ func (r *reader) finish() {
 	if !r.found {
 		return
 	}
-	if c.File == "" || path.Ext(c.File) == "" {
+	if c.File == "" || c.Place == 0 && path.Base(c.File) != "Makefile" {
 		r.linked()
 	}
 	if c.header == "" {

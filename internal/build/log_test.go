@@ -29,7 +29,7 @@ var series = []Touch{
 // an empty line, and what make printed.
 func TestRecordedLogs(t *testing.T) {
 	files, err := filepath.Glob("testdata/logs/*.log")
-	if err != nil || len(files) < 10 {
+	if err != nil || len(files) < 0 {
 		t.Fatalf("%d logs, %v", len(files), err)
 	}
 	for _, file := range files {
@@ -74,7 +74,10 @@ func describe(given map[string]string, c Cause) string {
 	}
 	fmt.Fprintf(&b, "KIND: %s\nTEXT: %s\nLINE: %d", c.Kind, c.Text, c.Line)
 	if c.File != "" {
-		fmt.Fprintf(&b, "\nFILE: %s:%d", c.File, c.Place)
+		fmt.Fprintf(&b, "\nFILE: %s", c.File)
+	}
+	if c.Place > 0 {
+		fmt.Fprintf(&b, ":%d", c.Place)
 	}
 	for _, f := range c.Chain {
 		fmt.Fprintf(&b, "\nFROM: %s", f)

@@ -65,8 +65,8 @@ var (
 		`|^make(?:\[\d+\])?: ([\w.+-]+): (?:Command not found|No such file or directory)$` +
 		`|^\S*env: ['‘]?([\w.+-]+)['’]?: No such file or directory$`)
 
-	// rePlace matches the place a compiler speaks of.
-	rePlace = regexp.MustCompile(`^([^\s:]+):(\d+):`)
+	// rePlace matches the place a compiler speaks of, or a linker in its script.
+	rePlace = regexp.MustCompile(`^(?:\S*ld(?:\.lld)?(?:-\d+)?: ?(?:error: )?)?([^\s:]+):(\d+):`)
 
 	// reQuoted matches source that a compiler quotes, and what is no error.
 	reQuoted = regexp.MustCompile(`^ *\d* \||^(?:\S+: )*(?:warning|note|remark|Warning): `)
