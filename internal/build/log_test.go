@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/run"
 )
 
 var update = flag.Bool("update", false, "write what is found into the heads of testdata/logs")
@@ -109,7 +110,7 @@ func TestReadLog(t *testing.T) {
 		{"the first of two", "a.c:1:2: error: one\nb.c:3:4: error: two\n" + failed, fault.Build, "a.c:1:2: error: one"},
 		{"a cause behind its consequence", failed + "a.c:1:2: error: one\n", fault.Build, "a.c:1:2: error: one"},
 		{"warnings before", "a.c:1:2: warning: error: x\nld: warning: y: No space left on device\na.c:1:2: error: one\n", fault.Build, "a.c:1:2: error: one"},
-		{"a step whose name looks bad", "  CC      error: undefined reference to\n", fault.Build, ""},
+		{"a step whose name looks bad", "  CC      x: undefined reference to y\n", fault.Build, ""},
 		{"a disk behind an error", "a.c:1:2: error: one\nar: x.a: No space left on device\n", fault.Machine, "ar: x.a: No space left on device"},
 		{"a linker's bus error", "collect2: fatal error: ld terminated with signal 7 [Bus error], core dumped\n", fault.Machine, "collect2: fatal error: ld terminated with signal 7 [Bus error], core dumped"},
 		{"a disk that fails", "cp: error reading 'a': Input/output error\n", fault.Machine, "cp: error reading 'a': Input/output error"},
@@ -172,6 +173,60 @@ func TestTheObjectOfTheCause(t *testing.T) {
 	touches := []Touch{{"a patch", []string{"fs/a.c", "fs/b.c"}}, {"another", []string{"fs/b.c"}}}
 	if d := cmp.Diff([]string{"a patch touches fs/a.c"}, c.Blame(touches)); d != "" {
 		t.Error(d)
+	}
+}
+
+// The way to a header belongs to the error right behind it, and to no later
+// one.
+func TestTheWayToAHeader(t *testing.T) {
+	const way = "In file included from /s/a.h:1,\n                 from /s/b.c:2:\n"
+	for steps, want := range map[int]int{0: 2, 3: 2, 8: 0} {
+		log := way + strings.Repeat("  CC      c.o\n", steps) + "/s/x.h:3:4: error: one\n"
+		if c, _ := ReadLog(strings.NewReader(log), "/s", "/o"); len(c.Chain) != want {
+			t.Errorf("after %d steps: %q", steps, c.Chain)
+		}
+	}
+}
+
+func TestBlame(t *testing.T) {
+	touches := []Touch{{"one", []string{"a.c", "x/vmlinux.lds.S"}}, {"two", []string{"b.h"}}, {"three", nil}}
+	tests := []struct {
+		c    Cause
+		want string
+	}{
+		{Cause{File: "a.c"}, "one touches a.c"},
+		{Cause{File: "x/vmlinux.lds"}, "one touches x/vmlinux.lds.S"},
+		{Cause{File: "c.h", Chain: []string{"b.h", "a.c"}}, "one touches a.c,two touches b.h"},
+		{Cause{Object: "a.o"}, "one touches a.c"},
+		{Cause{File: "c.c", Object: "c.o"}, "no patch of the series touches c.c"},
+		{Cause{Object: "vmlinux"}, ""},
+		{Cause{}, ""},
+	}
+	for _, tt := range tests {
+		if got := strings.Join(tt.c.Blame(touches), ","); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.c, got, tt.want)
+		}
+	}
+}
+
+// When the machine fails no patch is blamed, and the hint says what mends it.
+func TestExplainAMachineThatFails(t *testing.T) {
+	p := Params{Log: filepath.Join(t.TempDir(), "log"), Touched: []Touch{{"a patch", []string{"fs/a.c"}}}}
+	log := "gcc: fatal error: Killed signal terminated program cc1\nmake[2]: *** [/s/scripts/Makefile.build:266: fs/a.o] Error 1\n"
+	if err := os.WriteFile(p.Log, []byte(log), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := p.Explain(fault.New(fault.Build, "see the log", "x: %w", &run.ExitError{Argv: []string{"make"}, Code: 2}))
+	if fault.KindOf(err) != fault.Machine || strings.Contains(err.Error(), "a patch") || !strings.Contains(err.Error(), "\nthis machine failed, not the kernel\nmake: exit code 2") {
+		t.Errorf("got %v", err)
+	}
+	if hint := fault.HintOf(err); !strings.HasPrefix(hint, mendMemory+" (it has ") || !strings.HasSuffix(hint, "see the log") {
+		t.Errorf("the hint is %q", hint)
+	}
+	// What is no failure of a make stays what it is.
+	other := fault.New(fault.Config, "", "lost")
+	if got := p.Explain(other); got != other {
+		t.Errorf("got %v", got)
 	}
 }
 
