@@ -30,7 +30,7 @@ var series = []Touch{
 // an empty line, and what make printed.
 func TestRecordedLogs(t *testing.T) {
 	files, err := filepath.Glob("testdata/logs/*.log")
-	if err != nil || len(files) < 0 {
+	if err != nil || len(files) < 10 {
 		t.Fatalf("%d logs, %v", len(files), err)
 	}
 	for _, file := range files {
