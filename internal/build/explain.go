@@ -30,11 +30,14 @@ func (p Params) Explain(err error) error {
 	if !found {
 		return err
 	}
-	hint := fault.HintOf(err)
+	kind, hint := c.Kind, fault.HintOf(err)
+	if c.rank == weak {
+		kind = fault.KindOf(err) // the log does not know better
+	}
 	if c.Mend != "" {
 		hint = c.Mend + memory(c) + "\n" + hint
 	}
-	return fault.New(c.Kind, hint, "%s: %s\n%s\n%w", p.what(), c.Text, strings.Join(p.details(c), "\n"), short{err})
+	return fault.New(kind, hint, "%s: %s\n%s\n%w", p.what(), c.Text, strings.Join(p.details(c), "\n"), short{err})
 }
 
 // failed classifies the error of a make by itself.

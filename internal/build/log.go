@@ -44,7 +44,7 @@ const (
 // reader finds the cause in a log. Jobs that run at once mix their lines, so
 // what belongs together is found by the names of files.
 type reader struct {
-	src, obj string // folders whose names are taken off
+	folders  []string // their names are taken off
 	n        int
 	before   []string // the last lines
 	chain    []string
@@ -59,7 +59,12 @@ type reader struct {
 // before one that only follows from it, and one about this machine before all.
 // found is false when no line says anything.
 func ReadLog(log io.Reader, src, obj string) (c Cause, found bool) {
-	r := reader{src: strings.TrimSuffix(src, "/") + "/", obj: strings.TrimSuffix(obj, "/") + "/", host: map[string]bool{}}
+	r := reader{host: map[string]bool{}}
+	for _, dir := range []string{src, obj} {
+		if dir = strings.TrimRight(dir, "/"); dir != "" {
+			r.folders = append(r.folders, dir+"/")
+		}
+	}
 	in := bufio.NewReaderSize(io.LimitReader(log, maxLog), maxLine)
 	for {
 		raw, err := in.ReadSlice('\n')
@@ -70,7 +75,10 @@ func ReadLog(log io.Reader, src, obj string) (c Cause, found bool) {
 			_, err = in.ReadSlice('\n')
 		}
 		if err == nil || len(raw) > 0 {
-			r.read(strings.ReplaceAll(strings.ReplaceAll(line, r.src, ""), r.obj, ""))
+			for _, dir := range r.folders {
+				line = strings.ReplaceAll(line, dir, "")
+			}
+			r.read(line)
 		}
 		if err != nil {
 			break

@@ -223,6 +223,14 @@ func TestExplainAMachineThatFails(t *testing.T) {
 	if hint := fault.HintOf(err); !strings.HasPrefix(hint, mendMemory+" (it has ") || !strings.HasSuffix(hint, "see the log") {
 		t.Errorf("the hint is %q", hint)
 	}
+	// A log that tells only consequences does not change whose fault it is.
+	if err := os.WriteFile(p.Log, []byte("make: *** [Makefile:1: x] Error 2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err = p.Explain(fault.New(fault.Config, "", "x: %w", &run.ExitError{Argv: []string{"make"}, Code: 2}))
+	if fault.KindOf(err) != fault.Config || !strings.Contains(err.Error(), "> make: *** [Makefile:1: x]") {
+		t.Errorf("got %v", err)
+	}
 	// What is no failure of a make stays what it is.
 	other := fault.New(fault.Config, "", "lost")
 	if got := p.Explain(other); got != other {
