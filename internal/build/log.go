@@ -36,7 +36,7 @@ const (
 	around   = 5        // lines shown before and behind the cause
 	maxLine  = 4 << 10  // bytes of a line; the rest is dropped
 	maxShown = 300      // bytes of a line that is shown
-	maxLog   = 1 << 30  // bytes of a log
+	maxLog   = 1 << 28  // bytes of a log
 	maxHost  = 10 << 10 // host programs that are remembered
 	maxChain = 50
 )
@@ -90,8 +90,10 @@ func ReadLog(log io.Reader, src, obj string) (c Cause, found bool) {
 
 func (r *reader) read(line string) {
 	r.n++
-	if m := reStep.FindStringSubmatch(line); m != nil && strings.HasPrefix(m[1], "HOST") && len(r.host) < maxHost {
-		r.host[m[2]] = true
+	if strings.HasPrefix(line, "  HOST") && len(r.host) < maxHost {
+		if m := reStep.FindStringSubmatch(line); m != nil {
+			r.host[m[2]] = true
+		}
 	}
 	if m := reChain.FindStringSubmatch(line); m != nil {
 		if strings.HasPrefix(line, "In") {
@@ -145,6 +147,9 @@ func (r *reader) take(line string, p pattern) {
 // object looks for the target that failed: the first one behind the cause, or
 // better one that is made of the file the cause speaks of.
 func (r *reader) object(line string) {
+	if !strings.Contains(line, "*** [") {
+		return
+	}
 	m := reFailed.FindStringSubmatch(line)
 	if m == nil {
 		return

@@ -138,6 +138,32 @@ func TestReadLog(t *testing.T) {
 	}
 }
 
+// Each way of the machine to fail is known, in the words of each program.
+func TestTheMachineFails(t *testing.T) {
+	for mend, lines := range map[string][]string{
+		mendDisk: {
+			"fs/a.c:1:1: fatal error: error writing to /tmp/a.s: No space left on device",
+			"error: unable to open output file 'fs/a.o': 'No space left on device'",
+			"/tmp/a.s: Fatal error: can't close fs/a.o: No space left on device", "ld: final link failed: No space left on device",
+			"cp: error writing 'a': Disk quota exceeded", "ld: final link failed: File too large",
+		},
+		mendMemory: {
+			"cc1: out of memory allocating 65536 bytes after a total of 1 bytes", "virtual memory exhausted: Cannot allocate memory",
+			"LLVM ERROR: out of memory", "ld: fs/a.o: memory exhausted", "clang-14: error: unable to execute command: Killed",
+			"a.c:1:1: internal compiler error: Killed (program cc1)", "collect2: fatal error: ld terminated with signal 9 [Killed]",
+			"Killed", "make[3]: *** [scripts/Makefile.build:250: fs/a.o] Killed", "make[3]: *** [scripts/Makefile.build:250: fs/a.o] Error 137",
+			"/bin/sh: fork: retry: Resource temporarily unavailable", "gcc: fatal error: cannot execute 'cc1': vfork: Resource temporarily unavailable",
+		},
+		mendBroken: {"mkdir: cannot create directory 'a': Read-only file system", "cp: a: Stale file handle", "ld: read in flex scanner failed: Input/output error"},
+	} {
+		for _, line := range lines {
+			if c, _ := ReadLog(strings.NewReader("a.c:1:2: error: one\n"+line+"\n"), "/s", "/o"); c.Kind != fault.Machine || c.Text != line || c.Mend != mend {
+				t.Errorf("%q: %v: %q, %q", line, c.Kind, c.Text, c.Mend)
+			}
+		}
+	}
+}
+
 // A header that is missing is the machine's fault only in a host program, and
 // only if it is one that a package has.
 func TestMissingHeaders(t *testing.T) {

@@ -94,9 +94,26 @@ var (
 	reHeader = regexp.MustCompile(`fatal error: '?([^\s']+?)'?(?:: No such file or directory| file not found)$`)
 )
 
+// words are what a line must hold one of to match any pattern: most lines hold
+// none, and looking for words is a hundred times faster.
+var words = []string{
+	"rror", "ERROR", "FATAL", "***", "illed", "emory", "bad_alloc", "signal 7", "signal 9", "unavailable",
+	"No space left", "quota", "too large", "Read-only", "Stale", "reference to ", "definition of ", "ld:", "Kconfig",
+	"Cannot generate", "not found", "No such file", " returned ", "terminated",
+}
+
+func anyWord(line string) bool {
+	for _, w := range words {
+		if strings.Contains(line, w) {
+			return true
+		}
+	}
+	return false
+}
+
 // judge returns the first row a line matches, or one that says nothing.
 func judge(line string) pattern {
-	if reStep.MatchString(line) || reQuoted.MatchString(line) {
+	if !anyWord(line) || reStep.MatchString(line) || reQuoted.MatchString(line) {
 		return pattern{rank: silent}
 	}
 	for _, p := range patterns {
