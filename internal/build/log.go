@@ -188,18 +188,22 @@ func (r *reader) finish() {
 	}
 }
 
-// linked finds the object that a linker speaks of, in the cause or in the
-// lines next to it.
+// linked finds what the objects that a linker speaks of are made of: ld names
+// them in the cause and the line before it, lld in lines with >>> behind it.
 func (r *reader) linked() {
 	c := &r.best
-	for _, i := range []int{c.At, c.At - 1, c.At + 1, c.At + 2, c.At + 3} {
-		if i < 0 || i >= len(c.Around) || strings.Contains(c.Around[i], "***") {
+	var files []string
+	for i := max(0, c.At-1); i < len(c.Around); i++ {
+		line := c.Around[i]
+		if i < c.At && !strings.Contains(line, ".o: in function ") || i > c.At && !strings.HasPrefix(line, ">>>") {
 			continue
 		}
-		if m := reObject.FindStringSubmatch(c.Around[i]); m != nil && m[1] != "vmlinux.o" {
-			c.File = stem(clean(m[1])) + ".c"
-			return
+		if m := reObject.FindStringSubmatch(line); m != nil && m[1] != "vmlinux.o" {
+			files = append(files, stem(path.Join(path.Dir(m[2]), m[1]))+".c")
 		}
+	}
+	if len(files) > 0 {
+		c.File, c.Chain = files[0], append(c.Chain, files[1:]...)
 	}
 }
 

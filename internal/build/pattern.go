@@ -84,8 +84,9 @@ var (
 	// reChain matches the files a header was reached through.
 	reChain = regexp.MustCompile(`^(?:In file included from|                 from) ([^\s:]+):\d+`)
 
-	// reObject matches the object files a linker speaks of.
-	reObject = regexp.MustCompile(`([\w./+-]+\.o)\b`)
+	// reObject matches an object file that a linker speaks of, and the
+	// archive whose folder its name begins at.
+	reObject = regexp.MustCompile(`([\w./+-]+\.o)\b(?:.* in archive (\S+))?`)
 
 	// reNoRule matches make's word for a file that nothing makes.
 	reNoRule = regexp.MustCompile(`\*\*\* No rule to make target '([^'\s]+)'`)
