@@ -121,7 +121,7 @@ func (r *reader) read(line string) {
 func (r *reader) take(line string, p pattern) {
 	c := Cause{Kind: fault.Build, Text: cut(line), Line: r.n, At: len(r.before), rank: p.rank, Mend: p.mend}
 	c.Around = append(slices.Clone(r.before), c.Text)
-	if p.rank == failing {
+	if p.mend != "" {
 		c.Kind = fault.Machine
 	}
 	if p.rank == absent {

@@ -123,6 +123,8 @@ func TestReadLog(t *testing.T) {
 		{"a patch that blames memory", "a.c:1:2: error: static assertion failed: \"Killed\"\n" + failed, fault.Build, "a.c:1:2: error: static assertion failed: \"Killed\""},
 		{"quoted source", "    5 | x: No space left on device\n" + failed, fault.Build, strings.TrimSpace(failed)},
 		{"modpost of 5.4", "ERROR: \"rand_count\" [drivers/char/x.ko] undefined!\n", fault.Build, "ERROR: \"rand_count\" [drivers/char/x.ko] undefined!"},
+		{"kbuild's own check", "Makefile:1043: *** \"Cannot generate ORC metadata for CONFIG_UNWINDER_ORC=y, please install libelf-dev\".  Stop.\n", fault.Machine, "Makefile:1043: *** \"Cannot generate ORC metadata for CONFIG_UNWINDER_ORC=y, please install libelf-dev\".  Stop."},
+		{"what a makefile tries", "<stdin>:1:10: fatal error: libelf.h: No such file or directory\na.c:1:2: error: one\n", fault.Build, "a.c:1:2: error: one"},
 		{"a device tree", "Error: arch/arm64/boot/dts/a.dts:10.1-5 syntax error\nFATAL ERROR: Unable to parse input tree\n", fault.Build, "Error: arch/arm64/boot/dts/a.dts:10.1-5 syntax error"},
 		{"a compiler that crashes", "a.c:1:2: internal compiler error: Segmentation fault\n", fault.Build, "a.c:1:2: internal compiler error: Segmentation fault"},
 		{"codes for a terminal", "\x1b[01m\x1b[Ka.c:1:2:\x1b[m\x1b[K \x1b[01;31m\x1b[Kerror: \x1b[m\x1b[Kone\n", fault.Build, "a.c:1:2: error: one"},

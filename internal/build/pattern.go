@@ -28,6 +28,7 @@ type pattern struct {
 const (
 	mendDisk   = "free some disk space; a target takes about a gigabyte under build/"
 	mendMemory = "give this machine more memory, or run fewer commands at once: JOBS=1"
+	mendTools  = "go tool mage setup, or install what make asks for"
 	mendBroken = "look at what the system says of its disks: dmesg"
 )
 
@@ -41,6 +42,8 @@ var patterns = []pattern{
 	{failing, regexp.MustCompile(`: fork: (retry: )?Resource temporarily unavailable|: vfork: Resource temporarily unavailable`), mendMemory},
 	{failing, regexp.MustCompile(`: Input/output error\b|: Read-only file system\b|terminated with signal 7\b|: Stale file handle\b`), mendBroken},
 
+	{strong, regexp.MustCompile(`\*\*\*.*[Pp]lease install|Cannot generate ORC metadata`), mendTools}, // kbuild's own checks
+
 	{strong, regexp.MustCompile(`^\S.*: (fatal |internal compiler )?error: `), ""},         // gcc, clang, lld, objtool
 	{strong, regexp.MustCompile(`^\S.*: (Fatal e|E)rror: `), ""},                           // as
 	{strong, regexp.MustCompile(`undefined reference to |multiple definition of `), ""},    // ld
@@ -49,8 +52,6 @@ var patterns = []pattern{
 	{strong, regexp.MustCompile(`^\S+:\d+: \*\*\* |: \*\*\* No rule to make target `), ""}, // make itself
 	{strong, regexp.MustCompile(`^\S*Kconfig\S*:\d+: (syntax error|unknown |invalid |can't |recursive |unexpected )`), ""},
 	{strong, regexp.MustCompile(`^(Error: \S+:\d+\.\d+|FATAL ERROR: )`), ""}, // dtc
-	{strong, regexp.MustCompile(`\*\*\*.*please install`), ""},               // kbuild's own checks
-	{strong, regexp.MustCompile(`Cannot generate ORC metadata`), ""},
 
 	{absent, reAbsent, ""},
 
@@ -68,8 +69,9 @@ var (
 	// rePlace matches the place a compiler speaks of, or a linker in its script.
 	rePlace = regexp.MustCompile(`^(?:\S*ld(?:\.lld)?(?:-\d+)?: ?(?:error: )?)?([^\s:]+):(\d+):`)
 
-	// reQuoted matches source that a compiler quotes, and what is no error.
-	reQuoted = regexp.MustCompile(`^ *\d* \||^(?:\S+: )*(?:warning|note|remark|Warning): `)
+	// reQuoted matches source that a compiler quotes, what a makefile only
+	// tries, and what is no error.
+	reQuoted = regexp.MustCompile(`^ *\d* \||^<stdin>:|^(?:\S+: )*(?:warning|note|remark|Warning): `)
 
 	// reOwnWords matches errors whose text is the source's own: whoever wrote
 	// it could blame the machine.
