@@ -5,6 +5,9 @@ go 1.26.0
 // The stages.
 require (
 	github.com/BurntSushi/toml v1.6.0 // kernels.toml: comments for people, and unknown keys are found; links nothing else
+	github.com/ProtonMail/go-crypto v1.5.2 // OpenPGP: who signed a release; the kept successor of x/crypto/openpgp
+	github.com/agnivade/levenshtein v1.2.2 // names near to a config symbol nobody has; links nothing else
+	github.com/aymanbagabas/go-udiff v0.4.1 // which lines differ, to follow an edit through a series; gopls' own, kept up; links nothing else
 	github.com/bluekeyes/go-gitdiff v0.9.0 // reads all that git writes as a patch; links nothing else
 	github.com/cavaliergopher/cpio v1.0.1 // the initramfs, which is a cpio archive of type newc; links nothing else
 	github.com/gofrs/flock v0.13.1 // one run at a time in a checkout, one download of a file
@@ -23,12 +26,18 @@ require (
 // Only the tests.
 require (
 	github.com/google/go-cmp v0.7.0 // differences a person can read
+	github.com/owenrumney/go-sarif/v3 v3.3.1 // holds the schema of SARIF 2.1.0; we write SARIF with structs of our own, as its defaults are not valid
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the command line as users see it
+	github.com/xeipuuv/gojsonschema v1.2.0 // checks a document against that schema; go-sarif brings it
 )
 
 // What these need.
 require (
+	github.com/cloudflare/circl v1.6.3 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect
+	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect
+	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
+	golang.org/x/crypto v0.41.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

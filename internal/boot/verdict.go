@@ -28,6 +28,8 @@ type Verdict struct {
 	Flavour string `json:"flavour"`
 	Release string `json:"release"` // uname -r
 
+	Toolchain string `json:"toolchain,omitempty"` // empty: the default
+
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason,omitempty"` // why it is not a pass
 	Fault   string `json:"fault,omitempty"`  // the kind of [fault], which has an exit code
@@ -53,7 +55,9 @@ type Verdict struct {
 }
 
 // Target names the target of the verdict.
-func (v Verdict) Target() string { return v.Line + " " + v.Arch + " " + v.Flavour }
+func (v Verdict) Target() string {
+	return strings.TrimSpace(v.Line + " " + v.Arch + " " + v.Flavour + " " + v.Toolchain)
+}
 
 // Counts returns how many checks passed, failed and were skipped. Parts of
 // checks are not counted, and one that did not end is among the missing.

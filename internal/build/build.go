@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +25,7 @@ import (
 	"bzmage/internal/config"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
-	"bzmage/internal/run"
+	"bzmage/internal/plain"
 )
 
 // Params is what a target is built of.
@@ -34,11 +33,22 @@ type Params struct {
 	Make     kbuild.Make
 	Config   config.Result
 	Release  string            // uname -r the image must say
+	Compiler string            // first line of the compiler's --version
+	Linker   string            // the same of the linker
 	Inputs   map[string]string // everything that goes in, by hash or version
+	Touched  []Touch           // who touched which files of the tree
 	Dist     string            // the folder to make
 	Log      string            // file for what make prints
 	Count    bool              // spend two seconds to learn how many steps a first build has
 	Progress func(done, total int, file string)
+}
+
+// Toolchain is what an image was built with.
+type Toolchain struct {
+	Name     string `json:"name"` // as TOOLCHAIN has it
+	Compiler string `json:"compiler"`
+	Linker   string `json:"linker"`
+	Kernel   string `json:"kernel"` // what the kernel itself says of both
 }
 
 // File is one file of a dist.
@@ -59,8 +69,11 @@ type Result struct {
 	Command string            `json:"command"`
 	Steps   int               `json:"steps"` // what make did
 	Seconds float64           `json:"seconds"`
-	Dist    string            `json:"-"`
-	Kept    bool              `json:"-"` // nothing had to be done
+
+	Toolchain Toolchain `json:"toolchain"`
+
+	Dist string `json:"-"`
+	Kept bool   `json:"-"` // nothing had to be done
 }
 
 // File returns the file of that name.
@@ -81,6 +94,7 @@ func Build(ctx context.Context, p Params) (Result, error) {
 	res := Result{
 		Arch: p.Make.Arch.Name, Release: p.Release, Image: p.Make.Arch.BootImage().Name, Dist: p.Dist,
 		Inputs: p.Inputs, Key: p.key(), Command: p.Make.Repeat(p.Make.Arch.Targets...),
+		Toolchain: Toolchain{Name: p.Make.Toolchain.String(), Compiler: p.Compiler, Linker: p.Linker},
 	}
 	if old, ok := p.kept(res); ok {
 		return old, nil
@@ -94,12 +108,15 @@ func Build(ctx context.Context, p Params) (Result, error) {
 	if err := p.check(); err != nil {
 		return Result{}, err
 	}
+	if res.Toolchain.Kernel, err = p.madeBy(); err != nil {
+		return Result{}, err
+	}
 	return p.collect(res)
 }
 
 func (p Params) key() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "build 1\n%q\n", p.Make.Argv(p.Make.Arch.Targets...))
+	fmt.Fprintf(h, "build 2\n%q\n", p.Make.Argv(p.Make.Arch.Targets...))
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
 		fmt.Fprintf(h, "%s=%s\n", name, p.Inputs[name])
 	}
@@ -149,7 +166,7 @@ func (p Params) make(ctx context.Context) (int, error) {
 	}}
 	first := !p.built()
 	if err := p.Make.Run(ctx, p.Log, steps, p.Make.Arch.Targets...); err != nil {
-		return 0, p.explain(err)
+		return 0, p.Explain(p.failed(err))
 	}
 	if first {
 		// Only a first build does every step; the next first one wants to know.
@@ -182,36 +199,6 @@ func (p Params) lastSteps() int {
 	return n
 }
 
-// explain turns a failed make into an error that says why and whose fault.
-func (p Params) explain(err error) error {
-	if fault.KindOf(err) == fault.Interrupted {
-		return err
-	}
-	lines, kind := causes(p.Log)
-	if !run.Failed(err) {
-		kind = fault.Machine
-	}
-	what := fmt.Sprintf("build %s for %s", p.Release, p.Make.Arch.Name)
-	hint := "the whole log: " + p.Log + "\nto repeat it: " + p.Make.Repeat(p.Make.Arch.Targets...)
-	if len(lines) == 0 {
-		return fault.New(kind, hint, "%s: %w", what, err)
-	}
-	return fault.New(kind, hint, "%s: %w\n  %s", what, short{err}, strings.Join(lines, "\n  "))
-}
-
-// short hides the tail of a command's error where better lines follow.
-type short struct{ err error }
-
-func (s short) Error() string {
-	var exit *run.ExitError
-	if errors.As(s.err, &exit) {
-		return (&run.ExitError{Argv: exit.Argv, Code: exit.Code, Signal: exit.Signal}).Error()
-	}
-	return s.err.Error()
-}
-
-func (s short) Unwrap() error { return s.err }
-
 // check reads the image: it must be of the arch and release asked for.
 func (p Params) check() error {
 	img := p.Make.Arch.BootImage()
@@ -224,6 +211,20 @@ func (p Params) check() error {
 			"%s is for %s %s, not for %s %s", img.Name, got.Arch, got.Release, want.Arch, want.Release)
 	}
 	return nil
+}
+
+// madeBy returns what the kernel says it was compiled with, which must be the
+// compiler that was asked for.
+func (p Params) madeBy() (string, error) {
+	says, err := readCompiler(filepath.Join(p.Make.Obj, "vmlinux"))
+	if err != nil {
+		return "", fault.New(fault.Build, "look at "+p.Log, "make ended well, but %w", err)
+	}
+	if !p.Make.Toolchain.Made(says, p.Compiler) {
+		return "", fault.New(fault.Build, "take the build folder away and build again: rm -r "+p.Make.Obj,
+			"the kernel for %s says it was built by %q, not by %q", p.Make.Arch.Name, plain.Text(says), p.Compiler)
+	}
+	return says, nil
 }
 
 // collect copies what make left into a new folder and puts that in the place

@@ -18,6 +18,7 @@ import (
 	"bzmage/internal/config"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/toolchain"
 )
 
 // x86Image returns a header as Documentation/x86/boot.rst describes it.
@@ -96,19 +97,23 @@ func tree(t *testing.T, recipe string) Params {
 	if err := os.WriteFile(filepath.Join(src, "image"), x86Image("5.4.1-x", 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mk := "bzImage:\n\t@echo '  CC      a.o'\n\t@echo '  LD      vmlinux'\n\t@echo run >> " + dir + "/runs\n" + recipe
+	mk := banner + "bzImage:\n\t@echo '  CC      a.o'\n\t@echo '  LD      vmlinux'\n\t@echo run >> " + dir + "/runs\n" + recipe
 	if err := os.WriteFile(filepath.Join(src, "Makefile"), []byte(mk), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	a, _ := arch.Find("x86_64")
 	return Params{
 		Make: kbuild.Make{Src: src, Obj: obj, Arch: a}, Config: config.Result{SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("CONFIG=y\n")))}, Release: "5.4.1-x",
+		Compiler: "gcc (Debian 12.2.0-14) 12.2.0", Linker: "GNU ld 2.40",
 		Inputs: map[string]string{"series": "1"}, Dist: filepath.Join(dir, "dist"), Log: filepath.Join(dir, "log"),
 	}
 }
 
+// banner makes the kernel say what it was compiled with, as init/version.c does.
+const banner = "BANNER = Linux version 5.4.1-x (bzmage@bzmage) (gcc version 12.2.0 (Debian 12.2.0-14)) \\#1 SMP\n"
+
 const goodRecipe = "\tmkdir -p $(O)/arch/x86/boot && cp image $(O)/arch/x86/boot/bzImage\n" +
-	"\tcd $(O) && echo elf > vmlinux && echo map > System.map && echo CONFIG=y > .config\n"
+	"\tcd $(O) && echo \"$(BANNER)\" > vmlinux && echo map > System.map && echo CONFIG=y > .config\n"
 
 func runs(t *testing.T, p Params) int {
 	t.Helper()
@@ -126,6 +131,9 @@ func TestBuild(t *testing.T) {
 	res, err := Build(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if want := (Toolchain{"gcc", p.Compiler, p.Linker, "gcc version 12.2.0 (Debian 12.2.0-14)"}); res.Toolchain != want {
+		t.Errorf("built with %+v", res.Toolchain)
 	}
 	if res.Steps != 2 || last != "2 of 2: vmlinux" || res.Image != "bzImage" || res.Kept {
 		t.Errorf("got %+v, last progress %q", res, last)
@@ -183,13 +191,19 @@ func TestAFailedBuildLeavesTheOldDist(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Inputs = map[string]string{"series": "2"}
+	p.Touched = []Touch{{"patch: 1.patch", []string{"a.c", "b.c"}}, {"patch: 2.patch", []string{"b.c"}}}
 	mk := "bzImage:\n\t@echo 'a.c:3:5: error: expected ;'; exit 2\n"
 	if err := os.WriteFile(filepath.Join(p.Make.Src, "Makefile"), []byte(mk), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, err = Build(t.Context(), p)
-	if fault.KindOf(err) != fault.Build || !strings.Contains(err.Error(), "a.c:3:5: error: expected ;") {
+	if want := "build: x86_64 (gcc 12.2.0): a.c:3:5: error: expected ;\n"; fault.KindOf(err) != fault.Build || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{"\n  > a.c:3:5: error: expected ;\n", "\nobject: bzImage\n", "\npatch: 1.patch touches a.c\n", "\nmake: exit code 2"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not hold %q", err, want)
+		}
 	}
 	for _, want := range []string{p.Log, "make -C " + p.Make.Src} {
 		if !strings.Contains(fault.HintOf(err), want) {
@@ -214,6 +228,43 @@ func TestBuildRefusesAnotherConfig(t *testing.T) {
 	}
 }
 
+// What a kernel was compiled with is read from the kernel, not from PATH.
+func TestBuildRefusesAnotherCompiler(t *testing.T) {
+	tests := []struct {
+		name, compiler string
+		tc             toolchain.Toolchain
+		recipe, want   string
+	}{
+		{"another version", "gcc (Debian 11.3.0-1) 11.3.0", toolchain.Toolchain{}, goodRecipe, "not by"},
+		{"another compiler", "Debian clang version 12.2.0", toolchain.Toolchain{LLVM: true}, goodRecipe, "not by"},
+		{"none", "gcc (Debian 12.2.0-14) 12.2.0", toolchain.Toolchain{}, strings.Replace(goodRecipe, "$(BANNER)", "elf", 1), "does not say"},
+	}
+	for _, tt := range tests {
+		p := tree(t, tt.recipe)
+		p.Compiler, p.Make.Toolchain = tt.compiler, tt.tc
+		if _, err := Build(t.Context(), p); fault.KindOf(err) != fault.Build || !strings.Contains(err.Error(), tt.want) || fault.HintOf(err) == "" {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+		if _, err := os.Stat(p.Dist); err == nil {
+			t.Errorf("%s: there is a dist", tt.name)
+		}
+	}
+}
+
+// A vmlinux is read in pieces, and its banner may lie across two of them.
+func TestReadCompiler(t *testing.T) {
+	const text = "Linux version 6.1.1 (bzmage@bzmage) (gcc (x) 12.2.0, GNU ld 2.40) #1 SMP\n"
+	for _, at := range []int{0, 1, 1<<20 - 1, 1<<20 - 40, 1 << 20, 3<<20 - 10} {
+		path := filepath.Join(t.TempDir(), "vmlinux")
+		if err := os.WriteFile(path, append(make([]byte, at), text...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readCompiler(path); err != nil || got != "gcc (x) 12.2.0, GNU ld 2.40" {
+			t.Errorf("at %d: %q, %v", at, got, err)
+		}
+	}
+}
+
 func TestBuildRefusesAWrongImage(t *testing.T) {
 	tests := []struct{ name, recipe, want string }{
 		{"no image", "\ttrue\n", "no such file"},
@@ -234,38 +285,6 @@ func TestBuildRefusesAWrongImage(t *testing.T) {
 			}
 			if _, err := os.Stat(p.Dist); err == nil {
 				t.Error("there is a dist")
-			}
-		})
-	}
-}
-
-func TestCauses(t *testing.T) {
-	tests := []struct {
-		name, log string
-		kind      fault.Kind
-		want      []string
-	}{
-		{"a compiler error", "  CC fs/proc/base.o\nfs/proc/base.c:10:2: error: unknown type name 'x'\nmake[2]: *** [scripts/Makefile.build:266: fs/proc/base.o] Error 1\nmake: *** [Makefile:1] Error 2\n",
-			fault.Build, []string{"fs/proc/base.c:10:2: error: unknown type name 'x'"}},
-		{"a link", "ld: fs/proc/base.o: in function `rand_show':\nbase.c:(.text+0x1): undefined reference to `rand_count'\nmake: *** [Makefile:1] Error 1\n",
-			fault.Build, []string{"base.c:(.text+0x1): undefined reference to `rand_count'"}},
-		{"only consequences", "make[1]: *** [Makefile:7: x] Error 1\n", fault.Build, []string{"make[1]: *** [Makefile:7: x] Error 1"}},
-		{"a full disk", "/tmp/x.s: fatal error: error writing: No space left on device\nmake: *** [x] Error 1\n",
-			fault.Machine, []string{"/tmp/x.s: fatal error: error writing: No space left on device"}},
-		{"out of memory", "gcc: fatal error: Killed signal terminated program cc1\nmake: *** [x] Error 1\n",
-			fault.Machine, []string{"gcc: fatal error: Killed signal terminated program cc1"}},
-		{"a tool is missing", "/bin/sh: 1: flex: not found\nmake: *** [x] Error 127\n", fault.Machine, []string{"/bin/sh: 1: flex: not found"}},
-		{"nothing", "  CC a.o\n", fault.Build, nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "log")
-			if err := os.WriteFile(path, []byte(tt.log), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			got, kind := causes(path)
-			if d := cmp.Diff(tt.want, got); d != "" || kind != tt.kind {
-				t.Errorf("%v, %s", kind, d)
 			}
 		})
 	}

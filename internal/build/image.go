@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 )
@@ -16,6 +17,33 @@ type Header struct {
 
 // reBanner matches the string every kernel carries (init/version.c).
 var reBanner = regexp.MustCompile(`Linux version (\S+) \(`)
+
+// reCompiler matches the part of the banner about the compiler, which may hold
+// brackets; behind it the build's number follows. reBanner's end is its start.
+var reCompiler = regexp.MustCompile(`Linux version [^\s(]{1,64} \([^\s()]{1,128}\) \(([^\n\x00]{1,512})\) #\d`)
+
+// readCompiler returns what a vmlinux says it was compiled with. The file may
+// have gigabytes of debug data: it is read in pieces that overlap.
+func readCompiler(vmlinux string) (string, error) {
+	f, err := os.Open(vmlinux)
+	if err != nil {
+		return "", fmt.Errorf("read vmlinux: %w", err)
+	}
+	defer f.Close()
+	const overlap = 1 << 10 // more than a banner
+	buf := make([]byte, 0, 1<<20)
+	for {
+		n, err := io.ReadFull(f, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if m := reCompiler.FindSubmatch(buf); m != nil {
+			return string(m[1]), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s does not say what it was compiled with", vmlinux)
+		}
+		buf = buf[:copy(buf, buf[len(buf)-overlap:])]
+	}
+}
 
 // ReadImage reads the header of an uncompressed or self-extracting kernel
 // image. The formats: Documentation/x86/boot.rst ("The Real-Mode Kernel

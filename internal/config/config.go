@@ -28,6 +28,9 @@ type Params struct {
 	Make      kbuild.Make
 	Base      string   // make target, such as tinyconfig
 	Fragments []string // paths, laid over in order
+	Partial   bool     // only a part of the series is applied: what the rest brings may be missing
+	Root      string   // what the fragments' names in messages are relative to
+	Target    []string // line, arch and flavour: what an allowance may be limited to
 	Inputs    string   // identity of the tree and the toolchain: when it changes, all is done again
 	Log       string   // file for what make prints
 }
@@ -39,17 +42,22 @@ type Result struct {
 	Asked  int    `json:"asked"` // options of the fragments
 	Key    string `json:"key"`   // identity of all that went in
 	Kept   bool   `json:"-"`     // nothing had to be done
+
+	Allowed []Allowed   `json:"allowed,omitempty"` // what was lost, and may be
+	Stale   []Allowance `json:"-"`                 // what may be lost, and was not
 }
 
 // Configure makes the .config, or keeps the one that is there when nothing
 // that goes in has changed.
 func Configure(ctx context.Context, p Params) (Result, error) {
-	asked, err := ReadFragments(p.Fragments)
+	frag, err := ReadFragments(p.Root, p.Fragments)
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Path: filepath.Join(p.Make.Obj, ".config"), Asked: len(asked), Key: p.key(asked)}
+	asked := frag.Asked()
+	res := Result{Path: filepath.Join(p.Make.Obj, ".config"), Asked: len(asked), Key: p.key(frag)}
 	if old, ok := kept(res); ok {
+		old.Stale = frag.stale(p.Target, old.Allowed)
 		return old, nil
 	}
 	if err := os.MkdirAll(p.Make.Obj, 0o755); err != nil {
@@ -68,19 +76,24 @@ func Configure(ctx context.Context, p Params) (Result, error) {
 	if err := p.make(ctx, "olddefconfig"); err != nil {
 		return Result{}, err
 	}
-	return p.finish(res, asked)
+	return p.finish(res, frag, base)
 }
 
 // finish checks the final .config and writes the mark.
-func (p Params) finish(res Result, asked []Option) (Result, error) {
+func (p Params) finish(res Result, frag Fragment, base []byte) (Result, error) {
 	text, err := os.ReadFile(res.Path)
 	if err != nil {
 		return Result{}, fault.New(fault.Machine, "", "read the final .config: %w", err)
 	}
-	if missing := lost(asked, ReadConfig(text)); len(missing) > 0 {
-		return Result{}, fault.New(fault.Config,
-			"each needs an option that is off, or this kernel does not have it: see its `depends on` in "+p.Make.Src,
-			"%d of %d options did not survive on %s:\n  %s", len(missing), len(asked), p.Make.Arch.Name, strings.Join(missing, "\n  "))
+	losses := lost(frag, ReadConfig(text))
+	res.Allowed, losses = frag.excuse(p.Target, losses)
+	res.Stale = frag.stale(p.Target, res.Allowed)
+	if p.Partial {
+		losses, res.Stale = nil, nil
+	}
+	if len(losses) > 0 {
+		p.explain(losses, frag, base, text)
+		return Result{}, fault.New(fault.Config, lostHint, "%w", &LostError{Arch: p.Make.Arch.Name, Asked: res.Asked, Losses: losses})
 	}
 	res.SHA256 = digest(text)
 	mark, err := json.MarshalIndent(res, "", "  ")
@@ -105,13 +118,18 @@ func (p Params) make(ctx context.Context, target string) error {
 	return nil
 }
 
-func (p Params) key(asked []Option) string {
+func (p Params) key(frag Fragment) string {
 	var b strings.Builder
 	m := p.Make
-	fmt.Fprintf(&b, "config 1\n%s\n%s\n%q\n", p.Inputs, p.Base, []string{m.Src, m.Obj, m.Arch.Make, m.Arch.CrossCompile()})
-	for _, o := range asked {
-		fmt.Fprintln(&b, o)
+	fmt.Fprintf(&b, "config 2\n%s\n%s\n%q\n", p.Inputs, p.Base, []string{m.Src, m.Obj, m.Arch.Make, m.Arch.CrossCompile()})
+	// With their places: what is kept names them.
+	for _, o := range frag.Lines {
+		fmt.Fprintln(&b, o, o.File, o.Line)
 	}
+	for _, a := range frag.Allows {
+		fmt.Fprintln(&b, a, a.File, a.Line)
+	}
+	fmt.Fprintln(&b, p.Target, p.Partial)
 	return digest([]byte(b.String()))
 }
 

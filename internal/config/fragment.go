@@ -33,53 +33,71 @@ var (
 	reValue = regexp.MustCompile(`^([ym]|-?[0-9]+|0[xX][0-9a-fA-F]+|"([^"\\]|\\.)*")$`)
 )
 
-// ReadFragments reads fragments in order. The result holds each option once:
-// a later line takes the place of an earlier one.
-func ReadFragments(paths []string) ([]Option, error) {
-	var all []Option
+// Fragment is what fragments say.
+type Fragment struct {
+	Lines  []Option    // in order; of the same name the last one counts
+	Allows []Allowance // losses that are excused
+}
+
+// ReadFragments reads fragments in order. Their names in the result, and in
+// messages, are relative to root.
+func ReadFragments(root string, paths []string) (Fragment, error) {
+	var all Fragment
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fault.New(fault.Usage, "correct the fragments in configs/kernels.toml", "read a config fragment: %w", err)
+			return all, fault.New(fault.Usage, "correct the fragments in configs/kernels.toml", "read a config fragment: %w", err)
 		}
-		opts, err := ParseFragment(path, text)
+		one, err := ParseFragment(strings.TrimPrefix(path, root+string(os.PathSeparator)), text)
 		if err != nil {
-			return nil, fault.New(fault.Usage, "a line is CONFIG_NAME=value, # CONFIG_NAME is not set, or a comment", "%w", err)
+			return all, fault.New(fault.Usage, "a line is CONFIG_NAME=value, # CONFIG_NAME is not set, or a comment", "%w", err)
 		}
-		all = append(all, opts...)
+		all.Lines = append(all.Lines, one.Lines...)
+		all.Allows = append(all.Allows, one.Allows...)
 	}
-	return lastWins(all), nil
+	return all, nil
 }
+
+// Asked returns each option once: a later line takes the place of an earlier
+// one.
+func (f Fragment) Asked() []Option { return lastWins(f.Lines) }
 
 // ParseFragment reads the text of one fragment. Unlike Kconfig it refuses what
 // is neither an option, a comment nor blank: a typo must not vanish.
-func ParseFragment(file string, text []byte) ([]Option, error) {
-	var opts []Option
+func ParseFragment(file string, text []byte) (Fragment, error) {
+	var f Fragment
 	scan := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; scan.Scan(); n++ {
 		line := strings.TrimRight(scan.Text(), " \t\r")
 		o := Option{File: file, Line: n}
+		if a, ok, err := parseAllowance(line); err != nil {
+			return Fragment{}, fmt.Errorf("%s:%d: %w", file, n, err)
+		} else if ok {
+			a.File, a.Line = file, n
+			f.Allows = append(f.Allows, a)
+			continue
+		}
 		if m := reUnset.FindStringSubmatch(line); m != nil {
 			o.Name, o.Value = m[1], "n"
 		} else if line == "" || strings.HasPrefix(line, "#") {
 			if strings.HasPrefix(line, "# CONFIG_") || strings.HasPrefix(line, "#CONFIG_") {
-				return nil, fmt.Errorf("%s:%d: neither an option nor a comment: %q", file, n, line)
+				return Fragment{}, fmt.Errorf("%s:%d: neither an option nor a comment: %q", file, n, line)
 			}
 			continue
 		} else if m := reSet.FindStringSubmatch(line); m != nil {
 			o.Name, o.Value = m[1], m[2]
 		} else {
-			return nil, fmt.Errorf("%s:%d: not an option: %q", file, n, line)
+			return Fragment{}, fmt.Errorf("%s:%d: not an option: %q", file, n, line)
 		}
 		if o.Value != "n" && !reValue.MatchString(o.Value) {
-			return nil, fmt.Errorf("%s:%d: %s: a value is y, m, n, a number or a \"string\", not %s", file, n, o.Name, o.Value)
+			return Fragment{}, fmt.Errorf("%s:%d: %s: a value is y, m, n, a number or a \"string\", not %s", file, n, o.Name, o.Value)
 		}
-		opts = append(opts, o)
+		f.Lines = append(f.Lines, o)
 	}
 	if err := scan.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return Fragment{}, fmt.Errorf("%s: %w", file, err)
 	}
-	return opts, nil
+	return f, nil
 }
 
 func lastWins(opts []Option) []Option {
@@ -130,20 +148,4 @@ func merge(base []byte, asked []Option) []byte {
 		out.WriteString(o.String() + "\n")
 	}
 	return out.Bytes()
-}
-
-// lost returns the asked options that did not survive, with what stands there
-// instead.
-func lost(asked []Option, final map[string]string) []string {
-	var missing []string
-	for _, o := range asked {
-		got, ok := final[o.Name]
-		if !ok {
-			got = "n"
-		}
-		if got != o.Value {
-			missing = append(missing, fmt.Sprintf("%s:%d: asked for %s, got %s", o.File, o.Line, o, Option{Name: o.Name, Value: got}))
-		}
-	}
-	return missing
 }

@@ -52,7 +52,7 @@ func Kinds() []Row {
 		{Source, 4, "source", "the kernel source cannot be had, or is not what was pinned"},
 		{Patch, 5, "patch", "a patch of the series does not apply, or edits made in the tree stand in its way"},
 		{Checkpatch, 6, "checkpatch", "checkpatch objects to a patch of the series"},
-		{Config, 7, "config", "a config option that was asked for did not survive"},
+		{Config, 7, "config", "a config option that was asked for did not survive, or a config is not its snapshot"},
 		{Build, 8, "build", "the kernel does not compile"},
 		{Guest, 9, "guest", "the checks or procrand do not compile"},
 		{CheckFailed, 10, "check-failed", "the guest ran and a check failed"},

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
@@ -44,7 +45,7 @@ func (s *cacheSource) fetch(ctx context.Context) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	return s.pinned(path, s.name, path), nil
+	return s.prove(ctx, s.pinned(path, s.name, path), false)
 }
 
 // pinned describes a file whose sha256 is the line's.
@@ -99,7 +100,16 @@ func (s store) verified(ctx context.Context, sum string) (string, error) {
 		}
 		return "", fmt.Errorf("%s was damaged: %w", path, errNotCached)
 	}
+	s.used(sum)
 	return path, nil
+}
+
+// used notes that a file was used now, in the time of its folder: a file's
+// time of access changes with every backup.
+func (s store) used(sum string) {
+	if err := os.Chtimes(s.folder(sum), time.Now(), time.Now()); err != nil {
+		s.log.Debugf("note the use of %s: %v", sum, err) // it may be another user's
+	}
 }
 
 // put moves a finished file, whose sha256 is known to be sum, into the

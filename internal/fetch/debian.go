@@ -63,7 +63,13 @@ func (s *packageSource) available(ctx context.Context) error {
 			return nil
 		}
 	}
-	_, err := s.candidate(ctx)
+	v, err := s.candidate(ctx)
+	if err == nil && s.Offline {
+		err = errOffline
+		if r, ok := s.store.lookup(packageIndex, s.Line.Package+"="+v); ok {
+			_, err = s.store.find(r.SHA256)
+		}
+	}
 	return err
 }
 
@@ -212,6 +218,9 @@ func (s *packageSource) fromApt(ctx context.Context, version string) (Archive, e
 	defer unlock()
 	if r, path, err := s.store.recall(ctx, packageIndex, origin); err == nil {
 		return s.archive(path, r.SHA256, version)
+	}
+	if s.Offline {
+		return Archive{}, errOffline
 	}
 	scratch := filepath.Join(s.store.dir, "partial", key+".apt")
 	if err := os.RemoveAll(scratch); err != nil { // a killed run's

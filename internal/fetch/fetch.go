@@ -8,8 +8,9 @@
 //
 // What it leaves behind lies in the cache folder: sha256/<hex>/<name> holds
 // whole, verified files; partial/ holds downloads that were cut short, which
-// the next run goes on with; index/ says which sha256 a commit or a package
-// version had.
+// the next run goes on with; proof/<hex>/ holds what signs a file; index/ says
+// which sha256 a commit or a package version had, where a file came from, and
+// which sources could not be reached a moment ago.
 package fetch
 
 import (
@@ -25,13 +26,16 @@ import (
 
 	"bzmage/internal/fault"
 	"bzmage/internal/kernels"
+	"bzmage/internal/keyring"
 )
 
 // Proofs an archive can have.
 const (
-	Pinned    = "pinned"     // its sha256 is the one in kernels.toml
-	AptSigned = "apt-signed" // it is in a package that apt or dpkg vouches for
-	GitHubTag = "github-tag" // GitHub says that the release's tag is this commit
+	Pinned     = kernels.Pinned
+	SumsSigned = kernels.SumsSigned
+	TarSigned  = kernels.TarSigned // made by package unpack, which sees the tar
+	AptSigned  = "apt-signed"      // it is in a package that apt or dpkg vouches for
+	GitHubTag  = "github-tag"      // GitHub says that the release's tag is this commit
 )
 
 // OverrideName is the Source of an archive that KERNEL_SOURCE named.
@@ -42,6 +46,9 @@ type Params struct {
 	Line     kernels.Line
 	Sources  map[string]kernels.Source // kernels.File.Sources
 	Override string                    // KERNEL_SOURCE: a tarball or a folder; "" = none
+	Offline  bool                      // ask nothing of the network
+	Fresh    bool                      // ask also what could not be reached a moment ago
+	Keys     keyring.Keys              // for sums-signed, and to know a signature for tar-signed
 	Cache    string                    // bzmage's cache folder, created as needed
 	Log      *logrus.Logger            // nil: silent
 	Progress func(done, total int64)   // bytes; total is 0 if unknown; may be nil; called at most ten times a second
@@ -56,13 +63,20 @@ type Archive struct {
 	Source  string   `json:"source"`           // the source's name in kernels.toml, or KERNEL_SOURCE
 	Origin  string   `json:"origin"`           // an address, package=version, or a path
 	Proofs  []string `json:"proofs"`           // empty: unverified
+
+	// Signature is a file with a detached signature over the uncompressed tar,
+	// by a key of the ring of developers, that package unpack checks: the
+	// proof [TarSigned] and SignedBy, the key's fingerprint, are made there.
+	Signature string `json:"signature,omitempty"`
+	SignedBy  string `json:"signed_by,omitempty"`
 }
 
-// Verified says whether the archive is what kernels.toml pins, or what the
-// distribution signed.
-func (a Archive) Verified() bool {
-	return slices.Contains(a.Proofs, Pinned) || slices.Contains(a.Proofs, AptSigned)
-}
+// Verified says whether the archive is what kernels.toml pins, or what a
+// kernel developer or the distribution signed.
+func (a Archive) Verified() bool { return a.Has(Pinned) || a.Has(TarSigned) || a.Has(AptSigned) }
+
+// Has says whether the archive has a proof.
+func (a Archive) Has(proof string) bool { return slices.Contains(a.Proofs, proof) }
 
 // source is one place an archive may come from.
 type source interface {
@@ -154,20 +168,24 @@ func (f *fetcher) fetch(ctx context.Context) (Archive, error) {
 	}
 	var reasons reasons
 	for _, s := range list {
-		a, err := s.fetch(ctx)
+		a, err := f.try(ctx, s)
 		if ctx.Err() != nil {
 			return Archive{}, fmt.Errorf("get linux %s: %w", f.Line.Release, context.Cause(ctx))
 		}
 		if err == nil {
 			return a, nil
 		}
-		if errors.Is(err, errNotCached) {
+		if errors.Is(err, errNotCached) || errors.Is(err, errAbsent) || errors.Is(err, errOffline) {
 			f.Log.Debugf("%s: %v", s.name, err)
 		} else {
 			f.Log.Warnf("%s: %s", s.name, brief(err))
 			f.Log.Debugf("%s: %v", s.name, err)
 		}
 		reasons.add(s.name, err)
+	}
+	if !f.Fresh && errors.Is(reasons, errAbsent) {
+		f.Fresh = true // nothing else will do, so it is asked after all
+		return f.fetch(ctx)
 	}
 	return Archive{}, f.verdict(reasons)
 }
@@ -201,7 +219,7 @@ func (f *fetcher) available(ctx context.Context) (string, error) {
 		return "", err
 	}
 	limited, cancel := context.WithTimeout(ctx, f.lim.available)
-	answers, wait := probe(limited, list)
+	answers, wait := f.probe(limited, list)
 	defer wait()
 	defer cancel()
 	var reasons reasons
@@ -221,13 +239,13 @@ func (f *fetcher) available(ctx context.Context) (string, error) {
 // probe asks all sources at once; the answers are in the order of list, and
 // wait returns when no question is open. A cache at the head of the list is
 // asked first: when it has the archive, nothing else is begun.
-func probe(ctx context.Context, list []named) (answers []<-chan error, wait func()) {
+func (f *fetcher) probe(ctx context.Context, list []named) (answers []<-chan error, wait func()) {
 	var wg sync.WaitGroup
 	for i, s := range list {
 		c := make(chan error, 1)
 		answers = append(answers, c)
 		if i > 0 || s.kind != "cache" {
-			wg.Go(func() { c <- s.available(ctx) })
+			wg.Go(func() { c <- f.ask(ctx, s) })
 			continue
 		}
 		err := s.available(ctx)

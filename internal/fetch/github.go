@@ -61,12 +61,15 @@ func (s *githubSource) client() (*github.Client, error) {
 }
 
 func (s *githubSource) available(ctx context.Context) error {
-	c, err := s.client()
-	if err != nil {
-		return err
-	}
-	if _, err = s.resolve(ctx, c); err == nil || !mayRecall(err) {
-		return err
+	err := errOffline
+	if !s.Offline {
+		c, e := s.client()
+		if e != nil {
+			return e
+		}
+		if _, err = s.resolve(ctx, c); err == nil || !mayRecall(err) {
+			return err
+		}
 	}
 	if r, ok := s.store.lookup(tagIndex, s.key(s.tag())); ok {
 		if _, e := s.store.find(r.SHA256); e == nil {
@@ -82,7 +85,23 @@ const (
 	tagIndex    = "github-tag"
 )
 
+// fetch proves of the archive only what the line demands: a developer's
+// signature serves GitHub's archive, too, whose tar is that of git archive.
 func (s *githubSource) fetch(ctx context.Context) (Archive, error) {
+	a, err := s.get(ctx)
+	if err != nil || len(s.Line.Demand) == 0 {
+		return a, err
+	}
+	return s.prove(ctx, a, false)
+}
+
+func (s *githubSource) get(ctx context.Context) (Archive, error) {
+	if s.demands(Pinned) || s.demands(SumsSigned) {
+		return Archive{}, errors.New("its archives are not the file that kernel.org publishes, as the line demands")
+	}
+	if s.Offline {
+		return s.recallTag(ctx, errOffline)
+	}
 	c, err := s.client()
 	if err != nil {
 		return Archive{}, err

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// originIndex is the index of the store that says where a file came from.
+const originIndex = "origin"
+
 // httpSource downloads linux-<release>.tar.xz from kernel.org's CDN or one
 // of its mirrors.
 type httpSource struct {
@@ -36,6 +39,9 @@ func published(release string) string {
 }
 
 func (s *httpSource) available(ctx context.Context) error {
+	if s.Offline {
+		return errOffline
+	}
 	d := s.downloader()
 	defer d.client.CloseIdleConnections()
 	urls := s.addresses()
@@ -61,7 +67,10 @@ func (s *httpSource) fetch(ctx context.Context) (Archive, error) {
 	defer unlock()
 	// The one who held the lock may have downloaded it.
 	if path, err := s.store.verified(ctx, sum); err == nil {
-		return s.pinned(path, s.name, path), nil
+		return s.prove(ctx, s.pinned(path, s.name, path), false)
+	}
+	if s.Offline {
+		return Archive{}, errOffline
 	}
 	p, err := openPartial(ctx, s.store, sum)
 	if err != nil {
@@ -74,10 +83,13 @@ func (s *httpSource) fetch(ctx context.Context) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	path, err := s.store.put(p.path, sum, "linux-"+published(s.Line.Release)+".tar.xz")
+	path, err := s.store.put(p.path, sum, s.archiveName())
 	if err != nil {
 		return Archive{}, err
 	}
 	p.done()
-	return s.pinned(path, s.name, redact(from)), nil
+	if err := s.store.remember(originIndex, sum, record{SHA256: sum, Origin: redact(from)}); err != nil {
+		return Archive{}, err
+	}
+	return s.prove(ctx, s.pinned(path, s.name, redact(from)), true)
 }

@@ -93,8 +93,14 @@ func (p *partial) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// close leaves the bytes for the next run.
-func (p *partial) close() error { return p.file.Close() }
+// close leaves the bytes, if there are any, for the next run.
+func (p *partial) close() error {
+	if info, err := os.Stat(p.path); err == nil && info.Size() == 0 {
+		_ = os.Remove(p.path)
+		p.done()
+	}
+	return p.file.Close()
+}
 
 // done removes what only an unfinished download needs.
 func (p *partial) done() { _ = os.Remove(p.metaPath()) }

@@ -14,6 +14,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/jobserver"
 	"bzmage/internal/run"
+	"bzmage/internal/toolchain"
 )
 
 // silence is how long make may print nothing. The longest quiet step is one
@@ -24,7 +25,9 @@ const silence = 15 * time.Minute
 type Make struct {
 	Src          string    // the source tree
 	Obj          string    // make's O=, outside of the tree
-	Arch         arch.Arch // ARCH and CROSS_COMPILE
+	Arch         arch.Arch // ARCH
+	Toolchain    toolchain.Toolchain
+	Version      string    // the tree's own, such as 5.4.302: the toolchain's variables depend on it
 	LocalVersion string    // appended to the release
 	Time         time.Time // what the kernel says it was built at
 	Jobs         *jobserver.Server
@@ -41,15 +44,17 @@ func (m Make) Argv(targets ...string) []string {
 	argv := []string{
 		"make", "-C", m.Src, "O=" + m.Obj,
 		"ARCH=" + m.Arch.Make,
-		"CROSS_COMPILE=" + m.Arch.CrossCompile(),
-		"LOCALVERSION=" + m.LocalVersion,
-		"KBUILD_BUILD_TIMESTAMP=" + m.Time.UTC().Format("2006-01-02 15:04:05 UTC"),
+	}
+	argv = append(argv, m.Toolchain.Vars(m.Arch, m.Version)...)
+	argv = append(argv,
+		"LOCALVERSION="+m.LocalVersion,
+		"KBUILD_BUILD_TIMESTAMP="+m.Time.UTC().Format("2006-01-02 15:04:05 UTC"),
 		"KBUILD_BUILD_USER=bzmage",
 		"KBUILD_BUILD_HOST=bzmage",
 		"KBUILD_BUILD_VERSION=1",
-		"KCFLAGS=" + prefix,
-		"KAFLAGS=" + prefix,
-	}
+		"KCFLAGS="+prefix,
+		"KAFLAGS="+prefix,
+	)
 	return append(argv, targets...)
 }
 

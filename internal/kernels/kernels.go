@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/BurntSushi/toml"
 	"github.com/hashicorp/go-version"
@@ -31,6 +32,8 @@ type Line struct {
 	Name         string   `toml:"name"`         // "5.4"
 	Release      string   `toml:"release"`      // the pinned release, "5.4.302"
 	SHA256       string   `toml:"sha256"`       // of linux-<release>.tar.xz as kernel.org publishes it
+	EOL          string   `toml:"eol"`          // the day the line's end of life began, "2025-12-03"; empty: it has not, or releases.json knows
+	Demand       []string `toml:"demand"`       // proofs an archive of the pinned release must have; see [Proofs]. Empty: pinned, and tar-signed where a signature can be had
 	Accept       string   `toml:"accept"`       // releases a distribution may give instead, "~> 6.1.0"; empty: only the pinned one
 	Sources      []string `toml:"sources"`      // names of sources, tried in this order
 	Package      string   `toml:"package"`      // the distribution's package, "linux-source-6.1"
@@ -44,6 +47,7 @@ type Line struct {
 type Source struct {
 	Kind       string   `toml:"kind"`       // cache, http, github or package
 	URLs       []string `toml:"urls"`       // http: {release} and {major} are filled in; tried in order
+	Releases   string   `toml:"releases"`   // http: address of kernel.org's releases.json; may be empty
 	Repository string   `toml:"repository"` // github: owner/name
 	API        string   `toml:"api"`        // github: base address of an Enterprise server; empty: github.com
 }
@@ -59,6 +63,16 @@ var (
 	reWord   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	reLocal  = regexp.MustCompile(`^(-[A-Za-z0-9.]+)*$`)
 )
+
+// Proofs that an archive of kernel.org can have; a line's demand names them.
+const (
+	Pinned     = "pinned"      // its sha256 is the line's
+	SumsSigned = "sums-signed" // its sha256 is in kernel.org's signed list
+	TarSigned  = "tar-signed"  // a developer signed its uncompressed tar
+)
+
+// Proofs are the words of demand.
+func Proofs() []string { return []string{Pinned, SumsSigned, TarSigned} }
 
 // SourceKinds are the kinds of source there are.
 func SourceKinds() []string { return []string{"cache", "http", "github", "package"} }
@@ -134,6 +148,14 @@ func (f File) checkLine(l Line) []error {
 	if l.Accept != "" {
 		if _, err := version.NewConstraint(l.Accept); err != nil {
 			bad("accept: %v", err)
+		}
+	}
+	if _, err := time.Parse(time.DateOnly, l.EOL); l.EOL != "" && err != nil {
+		bad("eol is a day such as 2025-12-03, not %q", l.EOL)
+	}
+	for i, d := range l.Demand {
+		if !slices.Contains(Proofs(), d) || slices.Contains(l.Demand[:i], d) {
+			bad("demand: %q is unknown or stands there twice; there are %s", d, strings.Join(Proofs(), ", "))
 		}
 	}
 	for _, s := range l.Sources {

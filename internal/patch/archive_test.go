@@ -49,9 +49,9 @@ func TestTreeOfATarball(t *testing.T) {
 	wantFiles(t, tree, overlay(odd, first))
 	put(t, tree.Src(), content{"kernel/fork.c": "mine\n", "drivers/[a]*.c": "mine\n"})
 	for _, name := range []string{"kernel/fork.c", "drivers/[a]*.c", "kernel/core.c"} {
-		text, ok, err := Original(t.Context(), tree, name)
-		if err != nil || !ok || string(text) != overlay(odd, first)[name] {
-			t.Errorf("%s: %q, %v, %v", name, text, ok, err)
+		f, err := Original(t.Context(), tree, name)
+		if err != nil || f == nil || string(f.Data) != overlay(odd, first)[name] {
+			t.Errorf("%s: %+v, %v", name, f, err)
 		}
 	}
 	edits := []Edit{{"drivers/[a]*.c", Modified, sum("mine\n")}, {"kernel/fork.c", Modified, sum("mine\n")}}
@@ -78,7 +78,7 @@ func TestPristineIsGone(t *testing.T) {
 	tree := newTree(t, origin)
 	tree.Archive.Path = filepath.Join(t.TempDir(), "gone")
 	put(t, tree.Src(), content{"kernel/fork.c": "mine\n"})
-	if _, _, err := Original(t.Context(), tree, "kernel/fork.c"); err == nil {
+	if _, err := Original(t.Context(), tree, "kernel/fork.c"); err == nil {
 		t.Error("no error")
 	}
 }

@@ -218,15 +218,15 @@ func TestRestoreAndOriginal(t *testing.T) {
 	want := overlay(origin, first)
 	put(t, tree.Src(), content{"kernel/core.c": "mine\n", "Kbuild": "# mine\n", "mm/mine.c": "mine\n", "dts/link": "link:x", "kernel/fork.c": ""})
 	for name, text := range map[string]string{"kernel/core.c": want["kernel/core.c"], "Kbuild": want["Kbuild"]} {
-		got, ok, err := Original(t.Context(), tree, name)
-		if err != nil || !ok || string(got) != text {
-			t.Errorf("original of %s: %q, %v, %v", name, got, ok, err)
+		got, err := Original(t.Context(), tree, name)
+		if err != nil || got == nil || string(got.Data) != text || got.Mode != 0o644 {
+			t.Errorf("original of %s: %+v, %v", name, got, err)
 		}
 	}
-	if _, ok, err := Original(t.Context(), tree, "mm/mine.c"); ok || err != nil {
-		t.Errorf("original of an added file: %v, %v", ok, err)
+	if f, err := Original(t.Context(), tree, "mm/mine.c"); f != nil || err != nil {
+		t.Errorf("original of an added file: %v, %v", f, err)
 	}
-	if _, _, err := Original(t.Context(), tree, "../manifest"); err == nil {
+	if _, err := Original(t.Context(), tree, "../manifest"); err == nil {
 		t.Error("original of a file outside of the tree")
 	}
 	names := []string{"kernel/core.c", "Kbuild", "mm/mine.c", "kernel/fork.c", "Makefile", "Kbuild"}

@@ -47,7 +47,11 @@ func FuzzApply(f *testing.F) {
 			return
 		}
 		d := newDraft(inMemory(small))
-		if _, err := replay(t.Context(), d, []*parsed{p}); err != nil {
+		list, err := replay(t.Context(), d, []*parsed{p}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (Report{Patches: list}).Err(); err != nil {
 			if k := fault.KindOf(err); k != fault.Patch || fault.HintOf(err) == "" || strings.ContainsRune(err.Error(), '\x1b') {
 				t.Errorf("error of kind %v with hint %q: %v", k, fault.HintOf(err), err)
 			}

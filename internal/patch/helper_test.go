@@ -221,6 +221,21 @@ func (r *repo) try(args ...string) (string, error) {
 	return out, err
 }
 
+// stdin runs git with a file of the repository as its input.
+func (r *repo) stdin(name string, args ...string) string {
+	r.t.Helper()
+	f, err := os.Open(filepath.Join(r.dir, name))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer f.Close()
+	out, err := run.Output(r.t.Context(), run.Cmd{Argv: append([]string{"git"}, args...), Dir: r.dir, Env: r.env, Stdin: f})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
 func (r *repo) git(args ...string) {
 	r.t.Helper()
 	if _, err := r.try(args...); err != nil {
@@ -295,7 +310,7 @@ func rejected(t *testing.T, err error) []Failure {
 	if !errors.As(err, &e) {
 		t.Fatalf("want a RejectError, got %v", err)
 	}
-	return e.Failures
+	return e.Failures()
 }
 
 // lines returns numbered lines from a to b, so that each is unlike the others.

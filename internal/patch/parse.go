@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
-
-	"bzmage/internal/fault"
 )
 
 // parsed is a patch that has been read and found sane in itself.
@@ -19,6 +17,8 @@ type parsed struct {
 	subject string
 	date    time.Time // of the mail; zero without one
 	changes []*change
+	crlf    bool  // each line of the patch ended as on Windows; the changes are without
+	err     error // why it could not be read; the changes are none then
 }
 
 // change is what a patch does to one file.
@@ -40,6 +40,8 @@ type hunk struct {
 	old, new       []string // lines before and after, with their newlines
 	oldAt          []int    // lines in the patch of old
 	head, tail     int      // lines of context at the begin and the end
+	size           int      // lines of the patch below the header
+	body           []string // these lines
 }
 
 func (c *change) creates() bool { return c.from == "" }
@@ -57,60 +59,121 @@ func (c *change) names() []string {
 	return names
 }
 
-// parseAll reads all patches of a series and returns all that is wrong.
-func parseAll(series []patchFile) ([]*parsed, error) {
+// parseAll reads all patches of a series. One that cannot be read says why.
+func parseAll(series []patchFile) []*parsed {
 	var patches []*parsed
-	var errs []error
 	for _, f := range series {
 		p, err := parsePatch(f)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("patch %s: %w", f.name, err))
-			continue
+			p = &parsed{patchFile: f, err: err}
 		}
 		patches = append(patches, p)
 	}
-	if len(errs) > 0 {
-		return nil, fault.New(fault.Patch, "make the patch anew with git format-patch, or take it out of the series",
-			"%w", errors.Join(errs...))
-	}
-	return patches, nil
+	return patches
 }
+
+// errEmpty is the error of a patch that changes nothing.
+var errEmpty = errors.New("it changes nothing")
 
 // parsePatch reads one patch and refuses what bzmage does not apply: names that
 // leave the tree, binary files, submodules, headers that contradict each other.
 func parsePatch(f patchFile) (*parsed, error) {
-	text, marks, err := scan(f.text, f.strip)
+	unix := UnixLines(f.text)
+	text, marks, err := scan(unix, f.strip)
 	if err != nil {
 		return nil, err
 	}
 	files, preamble, err := gitdiff.Parse(strings.NewReader(text))
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "gitdiff: "))
+		why := strings.TrimPrefix(err.Error(), "gitdiff: ")
+		if len(marks) == 1 && len(marks[0].hunks) == 1 && strings.HasSuffix(why, "contains no changes") {
+			return nil, fmt.Errorf("%w: %s", errEmpty, why)
+		}
+		return nil, errors.New(why)
 	}
 	if len(files) == 0 {
-		return nil, errors.New("the patch has no diff")
+		return nil, fmt.Errorf("%w: there is no diff in it", errEmpty)
 	}
 	if len(files) != len(marks) {
 		return nil, fmt.Errorf("the patch reads as %d files and as %d", len(files), len(marks))
 	}
-	p := &parsed{patchFile: f, subject: subject(preamble), date: mailDate(preamble)}
+	p := &parsed{patchFile: f, subject: subject(preamble), date: mailDate(preamble), crlf: unix != f.text}
+	lines := strings.SplitAfter(unix, "\n")
+	var idle []error
 	for i, file := range files {
 		c, err := newChange(file, marks[i])
 		if err == nil {
 			err = c.check()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", marks[i].line, err)
+			err = fmt.Errorf("line %d: %w", marks[i].line, err)
 		}
-		p.changes = append(p.changes, c)
+		switch {
+		case errors.Is(err, errEmpty):
+			idle = append(idle, err)
+		case err != nil:
+			return nil, err
+		default:
+			p.add(c, lines)
+		}
 	}
-	lines := strings.SplitAfter(f.text, "\n")
+	if len(idle) > 0 && len(p.changes) > 0 {
+		return nil, fmt.Errorf("a part of it is broken: %v", idle[0])
+	}
+	return p, errors.Join(idle...)
+}
+
+// add adds a change and gives its hunks their lines.
+func (p *parsed) add(c *change, lines []string) {
+	for _, h := range c.hunks {
+		h.header = strings.TrimRight(lines[h.line-1], "\n")
+		h.body = lines[h.line:min(h.line+h.size, len(lines))]
+	}
+	p.changes = append(p.changes, c)
+}
+
+// status is what is known of a patch before it is tried.
+func (p *parsed) status() Status {
+	st := Status{Name: p.name, SHA256: p.sha256, Subject: p.subject, Date: p.date, State: Clean, Files: []string{}}
 	for _, c := range p.changes {
-		for _, h := range c.hunks {
-			h.header = strings.TrimRight(lines[h.line-1], "\n")
+		st.Files = append(st.Files, c.names()...)
+	}
+	if p.err != nil {
+		st.State, st.Why = Refused, show(p.err.Error())
+		if errors.Is(p.err, errEmpty) {
+			st.State = Empty
+		}
+		st.Files = append(st.Files, guess(p.patchFile)...)
+	}
+	if p.crlf {
+		st.Notes = append(st.Notes, "the patch has Windows line ends, as a mailer makes them; to take them off: sed -i 's/\\r$//'")
+	}
+	slices.Sort(st.Files)
+	st.Files = slices.Compact(st.Files)
+	return st
+}
+
+// guess returns the files that a patch which cannot be read seems to touch.
+func guess(f patchFile) []string {
+	var names []string
+	for line := range strings.Lines(f.text) {
+		line = strings.TrimRight(line, "\r\n")
+		for _, mark := range []string{"--- ", "+++ ", "diff --git "} {
+			name, ok := strings.CutPrefix(line, mark)
+			if !ok || isNull(name) {
+				continue
+			}
+			name, _, _ = strings.Cut(name, "\t")
+			if half := len(name) / 2; mark == "diff --git " && len(name)%2 == 1 {
+				name = name[half+1:]
+			}
+			name, err := stripName(name, f.strip)
+			if err == nil && checkPath(name) == nil && len(names) < maxFailures {
+				names = append(names, name)
+			}
 		}
 	}
-	return p, nil
+	return names
 }
 
 func newChange(f *gitdiff.File, m mark) (*change, error) {
@@ -165,7 +228,7 @@ func (c *change) check() error {
 		}
 	}
 	if !c.creates() && !c.removes() && c.from == c.to && len(c.hunks) == 0 && c.newMode == 0 {
-		return fmt.Errorf("the diff of %s changes nothing", show(c.from))
+		return fmt.Errorf("the diff of %s: %w", show(c.from), errEmpty)
 	}
 	if c.oldMode != 0 && c.newMode != 0 && (c.oldMode^c.newMode)&fs.ModeSymlink != 0 {
 		return fmt.Errorf("%s turns from a file into a link or back in one step", show(c.to))
@@ -212,6 +275,7 @@ func newHunk(f *gitdiff.TextFragment, line int) (*hunk, error) {
 			at++ // the line `\ No newline at end of file`
 		}
 	}
+	h.size = at - line
 	for _, side := range [][]string{h.old, h.new} {
 		for i, l := range side {
 			if i < len(side)-1 && !strings.HasSuffix(l, "\n") {
@@ -234,4 +298,13 @@ func subject(preamble string) string {
 		}
 	}
 	return ""
+}
+
+// shown returns the lines of the hunk for a report.
+func (h *hunk) shown() []string {
+	list := make([]string, 0, min(len(h.body), 2*searchHunk))
+	for _, l := range h.body[:min(len(h.body), 2*searchHunk)] {
+		list = append(list, show(l))
+	}
+	return list
 }

@@ -55,6 +55,7 @@ func TestParseMail(t *testing.T) {
 	want := []*change{{from: "dir/x", to: "dir/x", oldMode: 0o644, line: 16, hunks: []*hunk{{
 		number: 1, line: 20, header: "@@ -1,2 +1,3 @@ int f(void)", oldPos: 1, newPos: 1,
 		old: []string{"one\n", "three\n"}, new: []string{"one\n", "two\n", "three\n"}, oldAt: []int{21, 23}, head: 1, tail: 1,
+		size: 3, body: []string{" one\n", "+two\n", " three\n"},
 	}}}}
 	if d := cmp.Diff(want, p.changes, cmp.AllowUnexported(change{}, hunk{})); d != "" {
 		t.Errorf("changes (-want +got):\n%s", d)
@@ -168,7 +169,7 @@ func TestParseRefuses(t *testing.T) {
 		"header later":          {ok + "@@ -5 @@\n-a\n+b\n", "cannot read the hunk header"},
 		"numbers too large":     {head + "@@ -99999999999 +1 @@\n-a\n+b\n", "cannot read the hunk header"},
 		"text between":          {ok + "\nnote\n@@ -5 +5 @@\n-a\n+b\n", "a hunk without a file name"},
-		"windows":               {strings.ReplaceAll(ok, "\n", "\r\n"), "Windows line ends"},
+		"windows in part":       {strings.Replace(ok, "+++ b/x\n", "+++ b/x\r\n", 1), "Windows line ends"},
 		"encoded mail":          {"From: a\nContent-Transfer-Encoding: quoted-printable\n\n" + ok, "encoded"},
 		"newline inside":        {head + "@@ -1,2 +1,2 @@\n a\n\\ No newline at end of file\n-b\n+c\n", "without a newline"},
 		"new with old":          {"diff --git a/x b/x\nnew file mode 100644\n--- /dev/null\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "depends on old contents"},

@@ -18,6 +18,9 @@
 //
 // What a person edited in the tree is never thrown away: [Apply] stops where
 // an edit stands in its way, and [Edits] lists all of them.
+//
+// [Try] says what would become of each patch, by the same mechanism, and leaves
+// the tree alone.
 package patch
 
 import (
@@ -42,6 +45,10 @@ type Params struct {
 	Tree   unpack.Tree
 	Series string // the folder with the file `series` and the patches
 	Log    *logrus.Logger
+
+	// Visit, when set, is called by [Try] with each patch that applies, and
+	// the files it touches as they were before it and as it makes them.
+	Visit func(s Status, before, after map[string]File) error
 
 	// step, when set, is called at each point of a change where a kill or an
 	// error would find the tree half changed. Tests stop there.
@@ -96,30 +103,62 @@ func Apply(ctx context.Context, p Params) (Result, error) {
 }
 
 func apply(ctx context.Context, p Params, s *store, series []patchFile) (Result, error) {
-	patches, err := parseAll(series)
-	if err != nil {
-		return Result{}, err
-	}
 	if err := s.readManifest(); err != nil {
 		return Result{}, err
 	}
 	d := newDraft(s)
-	applied, err := replay(ctx, d, patches)
+	list, err := replay(ctx, d, parseAll(series), nil)
 	if err != nil {
 		return Result{}, err
 	}
-	for _, a := range applied {
-		if a.Offset != 0 {
-			p.Log.WithFields(logrus.Fields{"patch": a.Name, "offset": a.Offset}).
-				Info("patch applies with an offset; refresh it to silence this")
-		}
+	report := Report{Digest: digest(series), Patches: list}
+	if err := report.Err(); err != nil {
+		return Result{}, err
 	}
+	report.log(p.Log)
 	pl, err := makePlan(ctx, s, d)
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Digest: digest(series), Patches: applied, Changed: pl.paths()}
+	res := Result{Digest: report.Digest, Patches: report.applied(), Changed: pl.paths()}
 	return res, commit(ctx, p, s, pl, res)
+}
+
+// Try tries the series on the pristine tree, in memory: the tree and what is
+// applied in it are left alone. A series that does not apply is no error.
+func Try(ctx context.Context, p Params) (Report, error) {
+	series, err := load(p.Series)
+	if err != nil {
+		return Report{}, err
+	}
+	s, done, err := open(ctx, p.Tree)
+	if err != nil {
+		return Report{}, err
+	}
+	defer done()
+	list, err := replay(ctx, newDraft(s), parseAll(series), p.Visit)
+	return Report{Digest: digest(series), Patches: list}, err
+}
+
+// log names what a person should know though the series applies.
+func (r Report) log(log *logrus.Logger) {
+	for _, s := range r.Patches {
+		if s.Offset != 0 {
+			log.WithFields(logrus.Fields{"patch": s.Name, "offset": s.Offset}).
+				Info("patch applies with an offset; refresh it to silence this")
+		}
+		for _, note := range s.Notes {
+			log.WithField("patch", s.Name).Warn(note)
+		}
+	}
+}
+
+func (r Report) applied() []Applied {
+	list := make([]Applied, 0, len(r.Patches))
+	for _, s := range r.Patches {
+		list = append(list, Applied{Name: s.Name, SHA256: s.SHA256, Subject: s.Subject, Date: s.Date, Files: s.Files, Offset: s.Offset})
+	}
+	return list
 }
 
 // lock waits for the tree's lock and returns what gives it back.

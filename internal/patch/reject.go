@@ -3,23 +3,32 @@ package patch
 import (
 	"fmt"
 	"strings"
-
-	"bzmage/internal/fault"
 )
 
-// maxFailures bounds the report: a series for another kernel fails everywhere.
+// maxFailures bounds the message: a series for another kernel fails everywhere.
 const maxFailures = 20
 
-// Failure is one place where a patch does not apply.
+// Failure is one place where a patch does not apply, with both sides: what the
+// patch expects and makes, and what stands there.
 type Failure struct {
-	Patch   string `json:"patch"`
-	File    string `json:"file"`
-	Hunk    int    `json:"hunk,omitempty"`    // from 1; 0: the file as a whole
-	Hunks   int    `json:"hunks,omitempty"`   // how many the file has
-	Line    int    `json:"line"`              // in the patch
-	Header  string `json:"header,omitempty"`  // of the hunk
-	Why     string `json:"why"`               // one sentence
-	Excerpt string `json:"excerpt,omitempty"` // what was expected, and what stands there
+	Patch    string   `json:"patch"`
+	File     string   `json:"file"`
+	Hunk     int      `json:"hunk,omitempty"`   // from 1; 0: the file as a whole
+	Hunks    int      `json:"hunks,omitempty"`  // how many the file has
+	Line     int      `json:"line"`             // in the patch
+	Header   string   `json:"header,omitempty"` // of the hunk
+	Why      string   `json:"why"`              // one sentence
+	Diff     []string `json:"diff,omitempty"`   // the lines of the hunk
+	Expected []Row    `json:"expected,omitempty"`
+	Found    []Row    `json:"found,omitempty"` // at the place that is most like it
+	Lines    int      `json:"lines,omitempty"` // how many the file has
+}
+
+// Row is a line of a patch or a file.
+type Row struct {
+	Line    int    `json:"line"`              // in the patch or the file, from 1
+	Text    string `json:"text"`              // fit to be shown; quoted where only white space differs
+	Differs bool   `json:"differs,omitempty"` // from the line of the other side
 }
 
 // String returns the failure as a paragraph.
@@ -33,48 +42,9 @@ func (f Failure) String() string {
 	if f.Header != "" {
 		b.WriteString("\n  " + show(f.Header))
 	}
-	return b.String() + f.Excerpt
-}
-
-// RejectError says where a series does not apply: all places that could be
-// tried. A file that one patch fails on is not tried with later patches.
-type RejectError struct {
-	Failures []Failure
-	Untried  []string // "patch: file" that depend on a failure
-}
-
-func (e *RejectError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "apply the series: %d %s", len(e.Failures), plural(len(e.Failures), "place does not fit", "places do not fit"))
-	for i, f := range e.Failures {
-		if i == maxFailures {
-			fmt.Fprintf(&b, "\nand %d more", len(e.Failures)-i)
-			break
-		}
-		b.WriteString("\n" + f.String())
-	}
-	if len(e.Untried) > 0 {
-		list := e.Untried[:min(len(e.Untried), maxFailures)]
-		fmt.Fprintf(&b, "\nnot tried, as an earlier patch failed on the file: %s", strings.Join(list, ", "))
-		if len(list) < len(e.Untried) {
-			fmt.Fprintf(&b, " and %d more", len(e.Untried)-len(list))
-		}
-	}
+	f.excerpt(&b)
 	return b.String()
 }
-
-func (e *RejectError) fault() error {
-	applied := true
-	for _, f := range e.Failures {
-		applied = applied && f.applied()
-	}
-	if applied {
-		return fault.New(fault.Patch, "this kernel has the change already: take the patch out of the series", "%w", e)
-	}
-	return fault.New(fault.Patch, "refresh "+e.Failures[0].Patch+" against this release, or take it out of the series", "%w", e)
-}
-
-func (f Failure) applied() bool { return strings.Contains(f.Why, "already") }
 
 func plural(n int, one, many string) string {
 	if n == 1 {
@@ -83,52 +53,69 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// How much an excerpt shows, and how far the place of a hunk is looked for.
+// How much an excerpt shows, how many lines of a hunk are compared, and how
+// many of them may be the same.
 const (
 	around     = 3
-	searchNear = 1000
 	searchHunk = 200
+	sameLines  = 8
 )
 
-// excerpt shows the lines a hunk expects beside those that stand at the place
-// that is most like it, around the first line that differs.
-func excerpt(file string, lines []string, f *misfit) string {
-	old := f.h.old
+// compare fills in the lines a hunk expects and those that stand at the place
+// that is most like it.
+func (f *Failure) compare(lines []string, bad *misfit) {
+	old := bad.h.old[:min(len(bad.h.old), searchHunk)]
 	if len(old) == 0 {
-		return ""
+		return
 	}
-	pos := mostLike(old, lines, f.want)
-	first := 0
-	for first < len(old)-1 && at(lines, pos+first) == old[first] {
-		first++
-	}
-	from, to := max(first-around, 0), min(first+around+1, len(old))
-	var b strings.Builder
-	b.WriteString("\n  expected, in the patch:")
-	for i := from; i < to; i++ {
-		row(&b, f.h.oldAt[i], old[i], at(lines, pos+i))
-	}
-	fmt.Fprintf(&b, "\n  found in %s:", show(file))
-	if pos+from >= len(lines) {
-		fmt.Fprintf(&b, "\n          (the file ends at line %d)", len(lines))
-	}
-	for i := from; i < to && pos+i < len(lines); i++ {
-		row(&b, pos+i+1, lines[pos+i], old[i])
-	}
-	return b.String()
-}
-
-// row writes one line of an excerpt, marked when other differs from it. Where
-// only white space differs, it is made visible.
-func row(b *strings.Builder, number int, line, other string) {
-	sign, text := " ", show(line)
-	if line != other {
-		sign = ">"
-		if strings.Join(strings.Fields(line), " ") == strings.Join(strings.Fields(other), " ") {
-			text = fmt.Sprintf("%q", line)
+	pos := mostLike(old, lines, bad.want)
+	f.Lines = len(lines)
+	for i, l := range old {
+		f.Expected = append(f.Expected, row(bad.h.oldAt[i], l, at(lines, pos+i)))
+		if pos+i < len(lines) {
+			f.Found = append(f.Found, row(pos+i+1, lines[pos+i], l))
 		}
 	}
-	fmt.Fprintf(b, "\n  %s %5d %s", sign, number, text)
+}
+
+// row compares a line with that of the other side. Where only white space
+// differs, it is made visible.
+func row(number int, line, other string) Row {
+	r := Row{Line: number, Text: show(line), Differs: line != other}
+	if r.Differs && strings.Join(strings.Fields(line), " ") == strings.Join(strings.Fields(other), " ") {
+		r.Text = fmt.Sprintf("%q", line[:min(len(line), 2*maxShown)])
+	}
+	return r
+}
+
+// excerpt writes both sides around the first line that differs.
+func (f Failure) excerpt(b *strings.Builder) {
+	if len(f.Expected) == 0 {
+		return
+	}
+	first := 0
+	for first < len(f.Expected)-1 && !f.Expected[first].Differs {
+		first++
+	}
+	from, to := max(first-around, 0), min(first+around+1, len(f.Expected))
+	b.WriteString("\n  expected, in the patch:")
+	rows(b, f.Expected[from:to])
+	fmt.Fprintf(b, "\n  found in %s:", show(f.File))
+	if from >= len(f.Found) {
+		fmt.Fprintf(b, "\n          (the file ends at line %d)", f.Lines)
+		return
+	}
+	rows(b, f.Found[from:min(to, len(f.Found))])
+}
+
+func rows(b *strings.Builder, rows []Row) {
+	for _, r := range rows {
+		sign := " "
+		if r.Differs {
+			sign = ">"
+		}
+		fmt.Fprintf(b, "\n  %s %5d %s", sign, r.Line, r.Text)
+	}
 }
 
 // at returns a line, or "" beyond the file.
@@ -139,20 +126,31 @@ func at(lines []string, i int) string {
 	return lines[i]
 }
 
-// mostLike returns the place near want with the most lines of old.
+// mostLike returns the place with the most lines of old, the nearest to want
+// of those that are as good. Lines with words count more than braces.
 func mostLike(old, lines []string, want int) int {
-	head := old[:min(len(old), searchHunk)]
-	want = min(max(want, 0), max(len(lines)-1, 0))
-	best, most := want, -1
-	for pos := max(want-searchNear, 0); pos <= min(want+searchNear, len(lines)-1); pos++ {
-		n := 0
-		for i, l := range head {
-			if at(lines, pos+i) == l && strings.TrimSpace(l) != "" {
-				n++
-			}
+	in := map[string][]int{}
+	for i, l := range old {
+		if strings.TrimSpace(l) != "" && len(in[l]) < sameLines {
+			in[l] = append(in[l], i)
 		}
-		if n > most || n == most && abs(pos-want) < abs(best-want) {
-			best, most = pos, n
+	}
+	score := map[int]int{}
+	for j, l := range lines {
+		for _, i := range in[l] {
+			n := 1
+			if hasWord(l) {
+				n = 4
+			}
+			score[j-i] += n
+		}
+	}
+	want = min(max(want, 0), max(len(lines)-1, 0))
+	best := want
+	for pos, n := range score {
+		d := abs(pos-want) - abs(best-want)
+		if pos >= 0 && (n > score[best] || n == score[best] && (d < 0 || d == 0 && pos < best)) {
+			best = pos
 		}
 	}
 	return best

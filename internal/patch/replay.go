@@ -7,38 +7,75 @@ import (
 	"slices"
 )
 
-// replayer applies patches to a draft and collects what does not fit.
+// replayer applies patches to a draft.
 type replayer struct {
 	d      *draft
-	broken map[string]bool // files that a patch failed on
-	errs   RejectError
+	broken map[string]bool   // files that a patch failed on
+	ids    map[string]string // the first patch of each patch-id
+	visit  func(s Status, before, after map[string]File) error
 }
 
-// replay applies the patches in order. The error is a [RejectError] with all
-// places that could be tried, or says why a file could not be read.
-func replay(ctx context.Context, d *draft, patches []*parsed) ([]Applied, error) {
-	r := &replayer{d: d, broken: map[string]bool{}}
-	applied := make([]Applied, 0, len(patches))
+// replay tries the patches in order, all of them. The error says why a file
+// could not be read.
+func replay(ctx context.Context, d *draft, patches []*parsed, visit func(s Status, before, after map[string]File) error) ([]Status, error) {
+	r := &replayer{d: d, broken: map[string]bool{}, ids: map[string]string{}, visit: visit}
+	list := make([]Status, 0, len(patches))
 	for _, p := range patches {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("apply the series: %w", context.Cause(ctx))
 		}
-		offset, err := r.patch(ctx, p)
+		st, err := r.patch(ctx, p)
 		if err != nil {
 			return nil, fmt.Errorf("patch %s: %w", p.name, err)
 		}
-		a := Applied{Name: p.name, SHA256: p.sha256, Subject: p.subject, Date: p.date, Offset: offset}
-		for _, c := range p.changes {
-			a.Files = append(a.Files, c.names()...)
+		list = append(list, st)
+	}
+	return list, nil
+}
+
+// patch tries one patch, and lays what it makes over the draft.
+func (r *replayer) patch(ctx context.Context, p *parsed) (Status, error) {
+	st := p.status()
+	if st.State != Clean {
+		for _, n := range st.Files {
+			r.broken[n] = true
 		}
-		slices.Sort(a.Files)
-		a.Files = slices.Compact(a.Files)
-		applied = append(applied, a)
+		return st, nil
 	}
-	if len(r.errs.Failures) > 0 {
-		return nil, r.errs.fault()
+	l, err := r.try(ctx, p, false)
+	if err != nil {
+		return st, err
 	}
-	return applied, nil
+	st.Offset, st.Moved = l.offset, l.moved
+	if l.offset != 0 {
+		st.State = Offset
+	}
+	if len(l.fails) > 0 || l.offset != 0 || l.idle() {
+		why, err := r.upstream(ctx, l)
+		if err != nil {
+			return st, err
+		}
+		if why != "" {
+			st.State, st.Why, st.Offset, st.Moved = Upstream, why, 0, nil
+			return st, nil
+		}
+	}
+	if r.visit != nil && st.Applies() && len(l.fails) == 0 && l.blocked == "" {
+		if err := l.show(ctx, st); err != nil {
+			return st, err
+		}
+	}
+	l.commit()
+	switch {
+	case len(l.fails) > 0:
+		st.State, st.Why, st.Failures = Conflict, l.fails[0].Why, l.fails
+	case l.blocked != "":
+		st.State, st.Why = Blocked, "an earlier patch failed on "+show(l.blocked)
+	}
+	if id := p.id(); st.Applies() && r.ids[id] == "" {
+		r.ids[id] = p.name
+	}
+	return st, nil
 }
 
 // layer is what one patch makes of a draft. As in git, renames and copies read
@@ -47,14 +84,20 @@ func replay(ctx context.Context, d *draft, patches []*parsed) ([]Applied, error)
 type layer struct {
 	*replayer
 	p       *parsed
+	reverse bool
 	made    map[string]*file
 	gone    map[string]bool
 	leaving map[string]bool // files that some change of the patch takes away
+	fails   []Failure
+	failed  map[string]bool // files that did not fit
+	blocked string          // a file that an earlier patch failed on
 	offset  int
+	moved   []Move
 }
 
-func (r *replayer) patch(ctx context.Context, p *parsed) (offset int, err error) {
-	l := &layer{replayer: r, p: p, made: map[string]*file{}, gone: map[string]bool{}, leaving: map[string]bool{}}
+// try makes the layer of a patch, and leaves the draft as it is.
+func (r *replayer) try(ctx context.Context, p *parsed, reverse bool) (*layer, error) {
+	l := &layer{replayer: r, p: p, reverse: reverse, made: map[string]*file{}, gone: map[string]bool{}, leaving: map[string]bool{}, failed: map[string]bool{}}
 	for _, c := range p.changes {
 		if c.removes() || c.renames() {
 			l.leaving[c.from] = true
@@ -64,39 +107,48 @@ func (r *replayer) patch(ctx context.Context, p *parsed) (offset int, err error)
 		if l.untried(c) {
 			continue
 		}
-		before := len(r.errs.Failures)
+		before := len(l.fails)
 		if err := l.change(ctx, c); err != nil {
-			return 0, err
+			return nil, err
 		}
-		if len(r.errs.Failures) > before {
-			for _, n := range c.names() {
-				r.broken[n] = true
-			}
+		if len(l.fails) > before {
+			l.breaks(c)
 		}
 	}
+	return l, nil
+}
+
+// commit lays the layer over the draft, and sees that the files have room.
+func (l *layer) commit() {
 	for n := range l.gone {
-		r.d.now[n] = nil
+		l.d.now[n] = nil
 	}
 	for n, f := range l.made {
-		r.d.now[n] = f
+		l.d.now[n] = f
 	}
-	for _, c := range p.changes {
-		if placed := c.creates() || c.plain || c.from != c.to; placed && c.to != "" && !r.broken[c.to] {
+	for _, c := range l.p.changes {
+		if placed := c.creates() || c.plain || c.from != c.to; placed && c.to != "" && !l.failed[c.to] {
 			l.checkPlace(c)
 		}
 	}
-	return l.offset, nil
+	for n := range l.failed {
+		l.broken[n] = true
+	}
+}
+
+func (l *layer) breaks(c *change) {
+	for _, n := range c.names() {
+		l.failed[n] = true
+	}
 }
 
 func (l *layer) untried(c *change) bool {
 	for _, n := range c.names() {
-		if l.broken[n] {
-			if note := l.p.name + ": " + show(n); !slices.Contains(l.errs.Untried, note) {
-				l.errs.Untried = append(l.errs.Untried, note)
+		if l.broken[n] || l.failed[n] {
+			if l.broken[n] && l.blocked == "" {
+				l.blocked = n
 			}
-			for _, n := range c.names() {
-				l.broken[n] = true
-			}
+			l.breaks(c)
 			return true
 		}
 	}
@@ -104,13 +156,12 @@ func (l *layer) untried(c *change) bool {
 }
 
 func (l *layer) fail(c *change, name, format string, args ...any) {
-	l.errs.Failures = append(l.errs.Failures,
-		Failure{Patch: l.p.name, File: name, Line: c.line, Why: fmt.Sprintf(format, args...)})
+	l.fails = append(l.fails, Failure{Patch: l.p.name, File: name, Line: c.line, Why: fmt.Sprintf(format, args...)})
 }
 
 // change applies one change to the layer, or records why it does not fit.
 func (l *layer) change(ctx context.Context, c *change) error {
-	before := len(l.errs.Failures)
+	before := len(l.fails)
 	for _, n := range c.names() {
 		if link := l.linkAbove(n); link != "" {
 			l.fail(c, n, "the path leads through %s, which is a symbolic link", show(link))
@@ -121,11 +172,17 @@ func (l *layer) change(ctx context.Context, c *change) error {
 	if err != nil || !ok {
 		return err
 	}
+	if l.p.crlf {
+		if c, err = l.dosLines(ctx, c, old); err != nil {
+			l.fail(c, c.from+c.to, "%v", err)
+			return nil
+		}
+	}
 	if err := l.checkFree(ctx, c); err != nil {
 		return err
 	}
 	f := l.patched(c, old)
-	if len(l.errs.Failures) > before {
+	if len(l.fails) > before {
 		return nil
 	}
 	if c.removes() {
@@ -174,6 +231,8 @@ func (l *layer) source(ctx context.Context, c *change) (*file, bool, error) {
 		l.fail(c, c.from, "the file to be removed does not exist; perhaps the patch is applied already")
 	case f == nil:
 		l.fail(c, c.from, "the file does not exist")
+	case l.reverse && (c.newMode != 0 || c.removes()) && c.oldMode != 0 && c.oldMode != f.mode:
+		l.fail(c, c.from, "the file has another mode")
 	case f.link() != (c.oldMode&fs.ModeSymlink != 0):
 		l.fail(c, c.from, "the patch takes it for %s, but it is %s", kindName(c.oldMode), kindName(f.mode))
 	default:
@@ -229,14 +288,21 @@ func (l *layer) patched(c *change, old *file) *file {
 	for _, h := range c.hunks {
 		bad := m.apply(h)
 		if bad == nil {
+			if m.shift != 0 {
+				at := m.at - len(h.old) + 1
+				l.moved = append(l.moved, Move{File: name, Hunk: h.number, Line: at - m.shift, At: at, Offset: m.shift})
+			}
 			continue
 		}
 		fail := Failure{Patch: l.p.name, File: name, Hunk: h.number, Hunks: len(c.hunks),
 			Line: h.line, Header: h.header, Why: bad.why}
-		if bad.excerpt {
-			fail.Excerpt = excerpt(name, m.lines, bad)
+		if bad.excerpt && !l.reverse {
+			fail.compare(m.lines, bad)
 		}
-		l.errs.Failures = append(l.errs.Failures, fail)
+		if !l.reverse {
+			fail.Diff = h.shown()
+		}
+		l.fails = append(l.fails, fail)
 	}
 	f.lines = m.finish()
 	l.d.compares += m.compares
@@ -265,7 +331,7 @@ func (l *layer) checkPlace(c *change) {
 	if l.d.now[c.to] == nil {
 		return
 	}
-	before := len(l.errs.Failures)
+	before := len(l.fails)
 	if l.d.folder(c.to) {
 		l.fail(c, c.to, "the file to be created is a folder")
 	}
@@ -276,7 +342,30 @@ func (l *layer) checkPlace(c *change) {
 		}
 		return !is
 	})
-	if len(l.errs.Failures) > before {
-		l.broken[c.to] = true
+	if len(l.fails) > before {
+		l.failed[c.to] = true
 	}
+}
+
+// show calls visit with the files of the patch on both sides.
+func (l *layer) show(ctx context.Context, st Status) error {
+	before, after := map[string]File{}, map[string]File{}
+	for _, n := range st.Files {
+		f, err := l.d.get(ctx, n)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			before[n] = File{Data: []byte(f.text()), Mode: f.mode}
+		}
+		if m, ok := l.made[n]; ok {
+			f = m
+		} else if l.gone[n] {
+			f = nil
+		}
+		if f != nil {
+			after[n] = File{Data: []byte(f.text()), Mode: f.mode}
+		}
+	}
+	return l.visit(st, before, after)
 }

@@ -57,8 +57,12 @@ func replayText(t *testing.T, files content, patches ...string) (content, []Appl
 		list = append(list, p)
 	}
 	d := newDraft(inMemory(files))
-	applied, err := replay(t.Context(), d, list)
-	return drafted(d), applied, err
+	r := Report{}
+	var err error
+	if r.Patches, err = replay(t.Context(), d, list, nil); err != nil {
+		t.Fatal(err)
+	}
+	return drafted(d), r.applied(), r.Err()
 }
 
 func drafted(d *draft) content {
@@ -149,9 +153,9 @@ func TestReplayRefuses(t *testing.T) {
 	}{
 		"no such file":                {[]string{change("none")}, "none: the file does not exist"},
 		"no such file to rename":      {[]string{"diff --git a/x b/y\nrename from x\nrename to y\n"}, "x: the file does not exist"},
-		"no such file to remove":      {[]string{remove("none")}, "perhaps the patch is applied already"},
+		"no such file to remove":      {[]string{remove("none")}, "upstream: the tree has the whole change already"},
 		"exists":                      {[]string{create("a", "2")}, "a: the file to be created exists"},
-		"exists as wanted":            {[]string{create("a", "1")}, "exists already, as the patch would create it"},
+		"exists as wanted":            {[]string{create("a", "1")}, "upstream: the tree has the whole change already"},
 		"renamed over a file":         {[]string{"diff --git a/a b/long\nrename from a\nrename to long\n"}, "long: the file to be created exists"},
 		"made twice":                  {[]string{create("n", "1") + create("n", "2")}, "n: the file to be created exists"},
 		"lines are left":              {[]string{remove("long")}, "its context is not there"},
@@ -196,7 +200,7 @@ func TestFailuresAreAllReported(t *testing.T) {
 	if f := fails[1]; f.Hunk != 3 || f.Hunks != 3 || f.Line != 14 || f.Header != "@@ -50,3 +50,3 @@ f()" || f.File != "f.c" || f.Patch != "1.patch" {
 		t.Errorf("failure %+v", f)
 	}
-	want := `apply the series: 3 places do not fit
+	want := `apply the series: 3 patches do not apply, 3 places do not fit
 patch 1.patch, line 4: f.c: hunk 1 of 3: its context is not there
   @@ -10,3 +10,3 @@ f()
   expected, in the patch:
@@ -223,7 +227,7 @@ patch 3.patch, line 3: g.c: hunk 1 of 1: its context is not there
   >     4 2
   found in g.c:
   >     1 1
-not tried, as an earlier patch failed on the file: 2.patch: f.c`
+blocked, as an earlier patch failed on a file of theirs: 2.patch`
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Errorf("message (-want +got):\n%s", d)
 	}
@@ -255,7 +259,7 @@ func TestLongSeriesIsLinear(t *testing.T) {
 	}
 	m := inMemory(files)
 	d := newDraft(m)
-	applied, err := replay(t.Context(), d, patches)
+	applied, err := replay(t.Context(), d, patches, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,20 +9,23 @@ import (
 	"bzmage/internal/unpack"
 )
 
-// Original returns what name held before a person edited it: its content, or
-// false if it was not there.
-func Original(ctx context.Context, t unpack.Tree, name string) (content []byte, exists bool, err error) {
+// Original returns what name was before a person edited it, nil if it was not
+// there.
+func Original(ctx context.Context, t unpack.Tree, name string) (*File, error) {
 	s, done, err := open(ctx, t, name)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer done()
 	e := s.expected(name)
 	if e == nil {
-		return nil, false, nil
+		return nil, nil
 	}
 	text, err := s.content(ctx, e.entry(name))
-	return []byte(text), err == nil, err
+	if err != nil {
+		return nil, err
+	}
+	return &File{Data: []byte(text), Mode: e.Mode}, nil
 }
 
 // Restore throws a person's edits of the named files away, and only of these:

@@ -106,6 +106,9 @@ func (s *scanner) gitHeader() error {
 	}
 	for s.at++; s.at < len(s.lines) && isExtended(s.lines[s.at]); s.at++ {
 		line := s.lines[s.at]
+		if strings.HasSuffix(line, "\r\n") {
+			return s.crlf()
+		}
 		if strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "+++ ") {
 			err := checkRaw(line[4:])
 			if err == nil {
@@ -156,7 +159,7 @@ func (s *scanner) plainHeader() error {
 }
 
 func (s *scanner) crlf() error {
-	return s.errorf(`the patch has Windows line ends; take them off with: sed -i 's/\r$//'`)
+	return s.errorf(`the patch has Windows line ends in part; take them off with: sed -i 's/\r$//'`)
 }
 
 var reHunk = regexp.MustCompile(`^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@`)

@@ -50,6 +50,27 @@ func Names(folder string) ([]string, error) {
 	return names, nil
 }
 
+// Mails returns the texts of the patches of the series in folder, by name, and
+// the text of its series file.
+func Mails(folder string) (texts map[string]Text, file string, err error) {
+	series, err := load(folder)
+	if err != nil {
+		return nil, "", err
+	}
+	texts = map[string]Text{}
+	for _, p := range series {
+		texts[p.name] = Text{p.text, p.strip}
+	}
+	b, err := os.ReadFile(filepath.Join(folder, "series"))
+	return texts, string(b), err
+}
+
+// Text is a patch of a series as it was read.
+type Text struct {
+	Text  string
+	Strip int // the N of -pN
+}
+
 // Digest returns the digest that [Result] would carry for the series in
 // folder: what a key of a later stage depends on.
 func Digest(folder string) (string, error) {
@@ -120,7 +141,7 @@ func parseSeries(text string) ([]entry, error) {
 	return entries, errors.Join(errs...)
 }
 
-// parseLine reads `name [-p0|-p1] [# comment]`. A line without a name gives an
+// parseLine reads `name [-p0|-p1|-pab] [# comment]`, as quilt(1) has it. A line without a name gives an
 // empty entry.
 func parseLine(line string) (entry, error) {
 	e := entry{strip: 1}
@@ -135,11 +156,26 @@ func parseLine(line string) (entry, error) {
 			e.name = word
 		case word == "-p0" || word == "-p1":
 			e.strip, _ = strconv.Atoi(word[2:])
+		case word == "-pab": // quilt's word for names that begin with a/ and b/
+		case word == "-R" || word == "--reverse":
+			return entry{}, fmt.Errorf("%s: %s, a patch to be taken back, is not supported; put the reversed diff into a patch", e.name, word)
 		default:
 			return entry{}, fmt.Errorf("%s: cannot read %s; only -p0, -p1 and a comment may follow a name", e.name, show(word))
 		}
 	}
 	return e, nil
+}
+
+// Keep returns the text of a series file without the lines of the patches that
+// keep refuses. All other lines stay as they are, comments included.
+func Keep(text string, keep func(name string) bool) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if e, err := parseLine(line); err != nil || e.name == "" || keep(e.name) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 func checkPatchName(name string) error {

@@ -19,9 +19,10 @@ func TestParseSeries(t *testing.T) {
 	}{
 		"empty":       {},
 		"quilt":       {text: "# top\n\na.patch\n  b.patch -p1\nsub/c.diff -p0 # why\n\td.patch # -p9\r\n", want: []entry{{"a.patch", 1}, {"b.patch", 1}, {"sub/c.diff", 0}, {"d.patch", 1}}},
+		"a/ and b/":   {text: "a -pab\n", want: []entry{{"a", 1}}},
 		"no newline":  {text: "a.patch", want: []entry{{"a.patch", 1}}},
 		"twice":       {text: "a\nb\na\n", wantErr: []string{"line 3: a stands there already, in line 1"}},
-		"option":      {text: "a -R\n", wantErr: []string{"line 1: a: cannot read -R"}},
+		"option":      {text: "a -R\n", wantErr: []string{"line 1: a: -R, a patch to be taken back, is not supported"}},
 		"level":       {text: "a -p2\n", wantErr: []string{"cannot read -p2"}},
 		"two names":   {text: "a b\n", wantErr: []string{"cannot read b"}},
 		"leaves":      {text: "../a\n/etc/passwd\na/../../b\n.git/x\n", wantErr: []string{"line 1: ", "line 2: ", "line 3: ", "line 4: ", "leaves the folder", "is absolute", "git's own"}},

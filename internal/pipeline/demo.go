@@ -14,7 +14,7 @@ import (
 // guest to out, until ctx ends. Of several arches it takes this machine's own,
 // which may run by hardware.
 func (p Project) Demo(ctx context.Context, out io.Writer) error {
-	src, err := p.Checkpatch(ctx)
+	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return err
 	}

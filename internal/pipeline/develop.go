@@ -58,7 +58,7 @@ func (p Project) Test(ctx context.Context) error {
 	}
 	return p.steps(ctx, []step{
 		{"test", []string{g, "test", "-short", "-race", "-timeout", "20m", "./..."}, false, true, ""},
-		{"test-kernels", []string{g, "test", "-v", "-count=1", "-timeout", "80m", "-p", "1", "-run", "^TestReal", "./internal/fetch", "./internal/unpack", "./internal/checkpatch", "./internal/pipeline"}, false, true, ""},
+		{"test-kernels", []string{g, "test", "-v", "-count=1", "-timeout", "80m", "-p", "1", "-run", "^TestReal", "./internal/fetch", "./internal/unpack", "./internal/series", "./internal/checkpatch", "./internal/kconfig", "./internal/pipeline"}, false, true, ""},
 	})
 }
 
@@ -132,10 +132,23 @@ func (p Project) keepEdits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	own, err := fs.Glob(os.DirFS(p.build()), "compile/tree/*/*/tree.json") // of series:compile
+	if err != nil {
+		return err
+	}
+	marks = append(marks, own...)
 	// Unpack sets a tree aside that is damaged; nobody knows what is in it.
 	aside, err := fs.Glob(os.DirFS(p.build()), "tree/*/*.damaged-*")
 	if err != nil {
 		return err
+	}
+	replaced, err := fs.Glob(os.DirFS(p.build()), "series/before-*")
+	if err != nil {
+		return err
+	}
+	if len(replaced) > 0 {
+		return fault.New(fault.Patch, "if they are not needed any more: rm -r "+p.short(p.build("series")),
+			"series:rebase has kept series here that it replaced: %s", strings.Join(replaced, ", "))
 	}
 	if len(aside) > 0 {
 		return fault.New(fault.Patch, "copy what is worth keeping, then: rm -r "+p.build(aside[0]),

@@ -33,7 +33,7 @@ type finding struct {
 // error if verify could not run.
 func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 	var all []finding
-	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	found, err := p.look(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,11 +51,11 @@ func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return show(out, append(all, sources...))
+	return show(out, append(append(all, sources...), p.keyFindings()...))
 }
 
 func (p Project) tool(f tools.Found) finding {
-	mend := "go tool mage setup"
+	mend := p.setupLine()
 	if m := tools.Manager(); m != "" && m != tools.APT && f.Packages[m] != "" {
 		mend = strings.Join(tools.InstallLine(m, []string{f.Packages[m]}), " ")
 	}
@@ -91,7 +91,7 @@ func (p Project) accelerators(ctx context.Context) ([]finding, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		f := finding{what: a.Name + " guest", has: "a probe guest ran (tcg)", ok: err == nil, mend: "go tool mage setup"}
+		f := finding{what: a.Name + " guest", has: "a probe guest ran (tcg)", ok: err == nil, mend: p.setupLine()}
 		if err != nil {
 			f.has = err.Error()
 		}
@@ -122,7 +122,9 @@ func (p Project) sources(ctx context.Context) ([]finding, error) {
 	any := false
 	for _, line := range p.File.Lines {
 		f := finding{what: "line " + line.Name, mend: "connect to the network, or set KERNEL_SOURCE to a kernel tarball or folder"}
-		source, err := fetch.Available(ctx, p.fetchParams(line))
+		params := p.fetchParams(line)
+		params.Fresh = true
+		source, err := fetch.Available(ctx, params)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

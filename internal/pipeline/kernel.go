@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,16 +29,37 @@ type kernel struct {
 	src   Patched
 	tools map[string]string // name: version
 	jobs  *jobserver.Server
+
+	partial bool   // only a part of the series is applied
+	aside   string // where the results of a trial lie; empty: where a user looks for them
+}
+
+// look looks for the tools of the uses, or for all.
+func (p Project) look(ctx context.Context, uses ...tools.Use) ([]tools.Found, error) {
+	table := tools.Table(p.Settings.Archs, p.Settings.Toolchain)
+	if len(uses) > 0 {
+		table = tools.Of(table, uses...)
+	}
+	return tools.Look(ctx, table, p.Settings.Toolchain.HostCompiler())
+}
+
+// setupLine installs what look did not find.
+func (p Project) setupLine() string {
+	line := "go tool mage setup"
+	if v := p.Settings.Toolchain.Variant(); v != "" {
+		line = "TOOLCHAIN=" + v + " " + line
+	}
+	return line
 }
 
 // newKernel looks at the tools of the uses and makes the job slots. Close it.
 func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) (*kernel, error) {
-	found, err := tools.Look(ctx, tools.Of(tools.Table(p.Settings.Archs), uses...))
+	found, err := p.look(ctx, uses...)
 	if err != nil {
 		return nil, err
 	}
 	if missing := problems(found); len(missing) > 0 {
-		return nil, fault.New(fault.Machine, "go tool mage setup", "this machine lacks what it takes: %s", strings.Join(missing, "; "))
+		return nil, fault.New(fault.Machine, p.setupLine(), "this machine lacks what it takes: %s", strings.Join(missing, "; "))
 	}
 	versions := map[string]string{}
 	for _, f := range found {
@@ -52,7 +74,12 @@ func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) 
 	return &kernel{p: p, src: src, tools: versions, jobs: jobs}, nil
 }
 
-func (k *kernel) close() { _ = k.jobs.Close() }
+// close gives the job slots back, and notes that the tree is on the disk: by
+// now it has been for long.
+func (k *kernel) close() {
+	_ = k.jobs.Close()
+	_ = k.src.Tree.Settle()
+}
 
 func problems(found []tools.Found) []string {
 	var missing []string
@@ -80,9 +107,18 @@ func each[T any](ctx context.Context, archs []arch.Arch, f func(context.Context,
 func (k *kernel) make(a arch.Arch) kbuild.Make {
 	id := k.src.Tree.ID
 	return kbuild.Make{
-		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)), Arch: a,
+		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)),
+		Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.src.Tree.Release,
 		LocalVersion: k.src.Line.LocalVersion, Time: k.time(), Jobs: k.jobs,
 	}
+}
+
+// out returns where a result of the target lies.
+func (k *kernel) out(kind, name string) string {
+	if k.aside != "" {
+		return filepath.Join(k.aside, kind, name)
+	}
+	return k.p.build(kind, k.src.Line.Name, name)
 }
 
 // time is what the kernel says it was built at: the date of the newest patch,
@@ -109,7 +145,7 @@ func (k *kernel) inputs(a arch.Arch) map[string]string {
 		text, _ := json.Marshal(k.src.Edits)
 		in["edits"] = fmt.Sprintf("%x", sha256.Sum256(text))
 	}
-	for _, t := range tools.Of(tools.Table([]arch.Arch{a}), tools.ForBuild) {
+	for _, t := range tools.Of(tools.Table([]arch.Arch{a}, k.p.Settings.Toolchain), tools.ForBuild) {
 		if v := k.tools[t.Name]; v != "" {
 			in["tool."+t.Name] = v
 		}
@@ -127,13 +163,20 @@ func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, err
 	if err != nil {
 		return config.Result{}, err
 	}
+	m := k.make(a)
 	res, err := config.Configure(ctx, config.Params{
-		Make: k.make(a), Base: k.src.Line.Base, Fragments: k.fragments(a), Inputs: string(in), Log: log,
+		Make: m, Base: k.src.Line.Base, Fragments: k.fragments(a), Root: k.p.Root, Partial: k.partial,
+		Target: []string{k.src.Line.Name, a.Name, k.p.Settings.Flavour}, Inputs: string(in), Log: log,
 	})
-	if err == nil {
-		k.p.UI.Log.Infof("config: %s: %d options asked for, all there%s", a.Name, res.Asked, ifKept(res.Kept))
+	if err != nil {
+		// A patch that breaks Kconfig, a disk that is full: make says so here.
+		why := build.Params{Make: m, Compiler: k.tools[m.Toolchain.Compiler(a)], Touched: k.touched(), Log: log}
+		return res, why.Explain(err)
 	}
-	return res, err
+	if !k.partial {
+		k.configured(a, res)
+	}
+	return res, nil
 }
 
 func (k *kernel) fragments(a arch.Arch) []string {
@@ -164,13 +207,15 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	}
 	in := k.inputs(a)
 	in["config"] = cfg.SHA256
-	dist := k.p.build("dist", k.src.Line.Name, k.p.target(a))
-	if err := os.MkdirAll(k.p.build("dist", k.src.Line.Name), 0o755); err != nil {
+	tc := k.p.Settings.Toolchain
+	dist := k.out("dist", k.p.target(a))
+	if err := os.MkdirAll(filepath.Dir(dist), 0o755); err != nil {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
 	start := time.Now()
 	res, err := build.Build(ctx, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
+		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
 		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
 		Progress: func(done, total int, file string) {
 			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
@@ -184,6 +229,19 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 		k.p.UI.Log.Infof("build: %s: %s in %s%s", a.Name, res.Release, k.p.short(res.Path(res.Image)), took(res))
 	}
 	return res, err
+}
+
+// touched returns who touched which files of the tree: the patches of the
+// series, and a person.
+func (k *kernel) touched() []build.Touch {
+	var all []build.Touch
+	for _, a := range k.src.Series.Patches {
+		all = append(all, build.Touch{By: "patch: " + a.Name, Files: a.Files})
+	}
+	for _, e := range k.src.Edits {
+		all = append(all, build.Touch{By: "an edit of yours, in no patch,", Files: []string{e.Path}})
+	}
+	return all
 }
 
 // unchanged makes sure that the tree is still what the build's key says: who
@@ -229,7 +287,7 @@ func (p Project) Config(ctx context.Context) ([]config.Result, error) {
 
 // Build compiles every target, all at once.
 func (p Project) Build(ctx context.Context) ([]build.Result, error) {
-	src, err := p.Checkpatch(ctx)
+	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/kernels"
+	"bzmage/internal/keyring"
 	"bzmage/internal/settings"
 	"bzmage/internal/ui"
 )
@@ -23,9 +24,11 @@ import (
 // Project is a checkout with the user's settings.
 type Project struct {
 	Root     string // the top folder
+	Work     string // what is made lies there, below Root; empty: build
 	Module   string // the folder of go.mod, with verify/ and cmd/procrand
 	File     kernels.File
 	Settings settings.Settings
+	Keys     keyring.Keys
 	UI       *ui.UI
 }
 
@@ -38,7 +41,7 @@ func Stages() []Stage {
 		{"fetch", "a line of kernels.toml", "an archive in the cache, with the proofs made of it"},
 		{"unpack", "an archive", "a kernel tree under build/tree"},
 		{"patch", "a tree and a series", "the tree with the series applied, all or nothing"},
-		{"checkpatch", "a series", "findings; none may be left"},
+		{"checkpatch", "a series", "findings; none may be new"},
 		{"configure", "a tree and fragments, per arch", "a .config in which every line asked for survived"},
 		{"build", "a tree and a .config, per arch", "a dist under build/dist: image, vmlinux, System.map, config, build.json"},
 		{"initramfs", "verify/*.go and cmd/procrand, per arch", "an initramfs whose /init is the checks"},
@@ -61,7 +64,11 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	return Project{Root: root, Module: root, File: file, Settings: set}, kbuild.CheckPath(root)
+	keys, err := keyring.Load(filepath.Join(root, "configs", "keys"))
+	if err != nil {
+		return Project{}, err
+	}
+	return Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}, kbuild.CheckPath(root)
 }
 
 // path joins a path below the checkout.
@@ -71,11 +78,22 @@ func (p Project) path(elem ...string) string {
 
 // build joins a path below the build folder.
 func (p Project) build(elem ...string) string {
-	return p.path(append([]string{"build"}, elem...)...)
+	work := p.Work
+	if work == "" {
+		work = "build"
+	}
+	return p.path(append([]string{work}, elem...)...)
 }
 
-// target names a target in paths.
-func (p Project) target(a arch.Arch) string { return a.Name + "-" + p.Settings.Flavour }
+// target names a target in paths, with its toolchain unless that is the
+// default.
+func (p Project) target(a arch.Arch) string {
+	name := a.Name + "-" + p.Settings.Flavour
+	if v := p.Settings.Toolchain.Variant(); v != "" {
+		name += "-" + v
+	}
+	return name
+}
 
 // log returns the log file of a stage, below build/log.
 func (p Project) log(line, stage string) (string, error) {

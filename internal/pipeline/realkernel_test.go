@@ -120,11 +120,12 @@ func realKernel(t *testing.T, line, source string) {
 			}
 		}
 	})
+	t.Run("a series that grows", func(t *testing.T) { realSeries(t, p, line) })
 }
 
 // testProject returns a project of its own folder with this checkout's
-// configs, patches and Go code.
-func testProject(t *testing.T, line, source string) Project {
+// configs, patches and Go code; settings are NAME=value.
+func testProject(t *testing.T, line, source string, settings ...string) Project {
 	t.Helper()
 	module, err := filepath.Abs("../..")
 	if err != nil {
@@ -139,10 +140,13 @@ func testProject(t *testing.T, line, source string) Project {
 			t.Fatal(err)
 		}
 	}
-	p, err := Open(root, func(name string) string {
-		return map[string]string{"KERNEL": line, "KERNEL_SOURCE": source, "CI": "true",
-			"HOME": os.Getenv("HOME"), "XDG_CACHE_HOME": os.Getenv("XDG_CACHE_HOME")}[name]
-	})
+	env := map[string]string{"KERNEL": line, "KERNEL_SOURCE": source, "CI": "true",
+		"HOME": os.Getenv("HOME"), "XDG_CACHE_HOME": os.Getenv("XDG_CACHE_HOME")}
+	for _, s := range settings {
+		name, value, _ := strings.Cut(s, "=")
+		env[name] = value
+	}
+	p, err := Open(root, func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}

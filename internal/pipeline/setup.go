@@ -27,13 +27,13 @@ const (
 // also brings old lists of packages up to date, as kernel sources may come
 // from them.
 func (p Project) Setup(ctx context.Context) error {
-	found, err := tools.Look(ctx, tools.Table(p.Settings.Archs))
+	found, err := p.look(ctx)
 	if err != nil {
 		return err
 	}
 	missing, manager := problems(found), tools.Manager()
 	prefix, root := asRoot(ctx)
-	stale := manager == tools.APT && root && olderThan(aptLists, aptFresh)
+	stale := !p.Settings.Offline && manager == tools.APT && root && olderThan(aptLists, aptFresh)
 	if len(missing) == 0 && !stale {
 		p.UI.Log.Info("setup: nothing is missing")
 		return nil
@@ -43,6 +43,8 @@ func (p Project) Setup(ctx context.Context) error {
 	}
 	install := tools.InstallLine(manager, tools.Packages(found, manager))
 	switch {
+	case p.Settings.Offline:
+		return fault.New(fault.Machine, "unset OFFLINE", "some packages are missing, and OFFLINE is set")
 	case manager == "":
 		return fault.New(fault.Machine, "install them by hand; `go tool mage doctor` says what each is for", "no package manager that is known here")
 	case manager != tools.APT || !root:
@@ -62,7 +64,7 @@ func (p Project) Setup(ctx context.Context) error {
 			return err
 		}
 	}
-	if found, err = tools.Look(ctx, tools.Table(p.Settings.Archs)); err != nil {
+	if found, err = p.look(ctx); err != nil {
 		return err
 	}
 	if still := problems(found); len(still) > 0 {

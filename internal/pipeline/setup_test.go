@@ -8,13 +8,14 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/toolchain"
 	"bzmage/internal/tools"
 	"bzmage/internal/ui"
 )
 
 // machine makes a PATH of fakes that has every tool but those missing, and
 // returns the project and its folder. apt-get installs into the same folder.
-func machine(t *testing.T, manager string, missing ...string) (Project, string) {
+func machine(t *testing.T, manager string, tc toolchain.Toolchain, missing ...string) (Project, string) {
 	t.Helper()
 	bin := t.TempDir()
 	script := func(name, text string) {
@@ -23,7 +24,7 @@ func machine(t *testing.T, manager string, missing ...string) (Project, string) 
 			t.Fatal(err)
 		}
 	}
-	for _, tool := range tools.Table(arch.All()) {
+	for _, tool := range append(tools.Table(arch.All(), tc), tools.Tool{Name: "gcc"}) {
 		if tool.Header == "" {
 			script(tool.Name, "echo "+tool.Name+" 99.1\n")
 		}
@@ -47,7 +48,7 @@ func machine(t *testing.T, manager string, missing ...string) (Project, string) 
 		t.Fatal(err)
 	}
 	p := Project{Root: t.TempDir(), UI: out}
-	p.Settings.Archs = arch.All()
+	p.Settings.Archs, p.Settings.Toolchain = arch.All(), tc
 	return p, bin
 }
 
@@ -61,7 +62,7 @@ func calls(t *testing.T, bin string) string {
 }
 
 func TestSetupInstallsWhatIsMissing(t *testing.T) {
-	p, bin := machine(t, tools.APT, "flex", "qemu-system-aarch64")
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{}, "flex", "qemu-system-aarch64")
 	if err := p.Setup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +72,20 @@ func TestSetupInstallsWhatIsMissing(t *testing.T) {
 	}
 }
 
+// What a toolchain needs is installed with it.
+func TestSetupOfAToolchain(t *testing.T) {
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{LLVM: true, Major: "16"}, "clang-16", "ld.lld-16", "llvm-ar-16")
+	if err := p.Setup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "apt-get update\napt-get install -y --no-install-recommends clang-16 lld-16 llvm-16\n"
+	if got := calls(t, bin); got != want {
+		t.Errorf("called %q, want %q", got, want)
+	}
+}
+
 func TestSetupWithNothingMissing(t *testing.T) {
-	p, bin := machine(t, tools.APT)
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{})
 	if err := p.Setup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +101,7 @@ func TestSetupPrintsTheCommandElsewhere(t *testing.T) {
 		tools.Zypper: "sudo zypper --non-interactive install bison qemu-x86",
 		"":           "by hand",
 	} {
-		p, bin := machine(t, manager, "bison", "qemu-system-x86_64")
+		p, bin := machine(t, manager, toolchain.Toolchain{}, "bison", "qemu-system-x86_64")
 		err := p.Setup(t.Context())
 		if fault.KindOf(err) != fault.Machine || !strings.Contains(fault.HintOf(err), want) || calls(t, bin) != "" {
 			t.Errorf("%q: got %v, hint %q, called %q", manager, err, fault.HintOf(err), calls(t, bin))
@@ -98,7 +111,7 @@ func TestSetupPrintsTheCommandElsewhere(t *testing.T) {
 
 // An installation that ends well and installs nothing is noticed.
 func TestSetupLooksAgain(t *testing.T) {
-	p, bin := machine(t, tools.APT, "flex")
+	p, bin := machine(t, tools.APT, toolchain.Toolchain{}, "flex")
 	if err := os.WriteFile(filepath.Join(bin, tools.APT), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}

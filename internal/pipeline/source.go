@@ -10,6 +10,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/fetch"
 	"bzmage/internal/kernels"
+	"bzmage/internal/keyring"
 	"bzmage/internal/patch"
 	"bzmage/internal/unpack"
 )
@@ -34,12 +35,8 @@ func (p Project) Fetch(ctx context.Context) (Source, error) {
 	if err != nil {
 		return Source{}, err
 	}
-	if !archive.Verified() {
-		p.UI.Log.Warnf("the source is unverified: %s", archive.Origin)
-	}
-	p.UI.Log.Infof("source: %s from %s (%s)", archive.Origin, archive.Source, strings.Join(orNone(archive.Proofs), ", "))
 	tree, err := unpack.Unpack(ctx, unpack.Params{
-		Archive: archive, Line: line, Dir: p.build("tree", line.Name),
+		Archive: archive, Line: line, Dir: p.build("tree", line.Name), Keys: p.Keys.Ring(keyring.Developers),
 		Log: p.UI.Log, Progress: p.progress("unpack", "unpacked"),
 	})
 	p.UI.Progress("unpack", "")
@@ -49,8 +46,23 @@ func (p Project) Fetch(ctx context.Context) (Source, error) {
 	if err := line.Check(tree.Release); err != nil {
 		return Source{}, fault.New(fault.Usage, "KERNEL="+strings.Join(p.File.LineNames(), " or "), "the tree: %w", err)
 	}
+	if err := p.proved(line, tree.Archive); err != nil {
+		return Source{}, err
+	}
 	p.UI.Log.Infof("tree: Linux %s in %s", tree.Release, tree.Src())
 	return Source{Line: line, Choice: choice, Tree: tree}, nil
+}
+
+// proved says which proofs were made of an archive, and that none is missing.
+func (p Project) proved(line kernels.Line, a fetch.Archive) error {
+	if lacks := p.fetchParams(line).Missing(a); len(lacks) > 0 {
+		return fault.New(fault.Source, "change demand in [[line]] "+line.Name+" of configs/kernels.toml", "%s lacks proofs: %s", a.Origin, strings.Join(lacks, ", "))
+	}
+	if !a.Verified() {
+		p.UI.Log.Warnf("the source is unverified: %s", a.Origin)
+	}
+	p.UI.Log.Infof("source: %s from %s (%s)", a.Origin, a.Source, strings.Join(orNone(a.Proofs), ", "))
+	return nil
 }
 
 func orNone(proofs []string) []string {
@@ -77,7 +89,7 @@ func (p Project) archive(ctx context.Context) (kernels.Line, string, fetch.Archi
 func (p Project) fetchParams(line kernels.Line) fetch.Params {
 	return fetch.Params{
 		Line: line, Sources: p.File.Sources, Override: p.Settings.KernelSource,
-		Cache: p.Settings.Cache, Log: p.UI.Log,
+		Cache: p.Settings.Cache, Log: p.UI.Log, Offline: p.Settings.Offline, Keys: p.Keys,
 	}
 }
 
@@ -90,10 +102,23 @@ func (p Project) choose(ctx context.Context) (kernels.Line, string, error) {
 	if p.Settings.KernelSource != "" {
 		return p.chooseBySource(ctx)
 	}
+	line, choice, err := p.firstLine(ctx, false)
+	if err != nil && ctx.Err() == nil {
+		// What could not be reached a moment ago is asked after all.
+		line, choice, err = p.firstLine(ctx, true)
+	}
+	return line, choice, err
+}
+
+// firstLine returns the first line whose source can be had. Fresh asks also
+// what could not be reached a moment ago.
+func (p Project) firstLine(ctx context.Context, fresh bool) (kernels.Line, string, error) {
 	var reasons []string
 	var errs []error
 	for _, line := range p.File.Lines {
-		source, err := fetch.Available(ctx, p.fetchParams(line))
+		params := p.fetchParams(line)
+		params.Fresh = fresh
+		source, err := fetch.Available(ctx, params)
 		if ctx.Err() != nil {
 			return kernels.Line{}, "", context.Cause(ctx)
 		}
@@ -158,23 +183,24 @@ func listEdits(edits []patch.Edit) string {
 	return strings.Join(names, ", ")
 }
 
-// Checkpatch has the tree's own checkpatch look at the series.
-func (p Project) Checkpatch(ctx context.Context) (Patched, error) {
+// Checkpatch has the tree's own checkpatch look at the series. What it found is
+// returned beside an error, too.
+func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, error) {
 	src, err := p.Patch(ctx)
 	if err != nil {
-		return Patched{}, err
+		return Patched{}, checkpatch.Result{}, err
 	}
 	dir, err := p.log(src.Line.Name, "checkpatch")
 	if err != nil {
-		return Patched{}, err
+		return Patched{}, checkpatch.Result{}, err
 	}
-	findings, err := checkpatch.Run(ctx, checkpatch.Params{
-		Tree: src.Tree, Series: p.path(src.Line.Patches), Jobs: p.Settings.Jobs,
-		LogDir: strings.TrimSuffix(dir, ".log"), Log: p.UI.Log,
+	res, err := checkpatch.Run(ctx, checkpatch.Params{
+		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs,
+		LogDir: strings.TrimSuffix(dir, ".log"), Reports: p.build("reports", src.Line.Name), Log: p.UI.Log,
 	})
 	if err != nil {
-		return Patched{}, err
+		return Patched{}, res, err
 	}
-	p.UI.Log.Infof("checkpatch: %d patches, %d findings", len(src.Series.Patches), len(findings))
-	return src, nil
+	p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted", len(res.Patches), len(res.Findings))
+	return src, res, nil
 }

@@ -41,7 +41,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err := report.Remove(p.build("reports", line.Name)); err != nil {
 		return report.Report{}, err
 	}
-	src, err := p.Checkpatch(ctx)
+	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -70,7 +70,7 @@ func (k *kernel) verdict(ctx context.Context, a arch.Arch) (boot.Verdict, error)
 	}
 	reason, _, _ := strings.Cut(err.Error(), "\n")
 	return boot.Verdict{
-		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour,
+		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Toolchain: k.p.Settings.Toolchain.Variant(),
 		Release: k.src.Tree.Release + k.src.Line.LocalVersion,
 		Verdict: boot.NoVerdict, Reason: reason, Fault: fault.KindOf(err).String(),
 	}, err
@@ -140,11 +140,11 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	image, _ := b.File(b.Image)
 	config, _ := b.File("config")
 	v := boot.Verdict{
-		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Release: b.Release,
+		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Toolchain: k.p.Settings.Toolchain.Variant(), Release: b.Release,
 		SHA256: map[string]string{"image": image.SHA256, "config": config.SHA256, "series": k.src.Series.Digest,
 			"initramfs": rd.SHA256, "verifier": rd.Verifier},
 		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": version},
-		Console: k.p.short(k.p.build("reports", k.src.Line.Name, "console-"+k.p.target(a)+".log")),
+		Console: k.p.short(k.out("reports", "console-"+k.p.target(a)+".log")),
 		Build:   map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
 	v.Machine["cpu"], _ = m.CPU()
@@ -201,7 +201,11 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 }
 
 func (k *kernel) verdictPath(v boot.Verdict) string {
-	return k.p.build("verdict", v.Line, v.Arch+"-"+v.Flavour+".json")
+	name := strings.ReplaceAll(v.Target(), " ", "-") + ".json"
+	if k.aside != "" {
+		return filepath.Join(k.aside, "verdict", name)
+	}
+	return k.p.build("verdict", name)
 }
 
 // forgetVerdict takes away what an earlier boot of the target left: its

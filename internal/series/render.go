@@ -109,7 +109,7 @@ func (g git) commit(ctx context.Context, before, after map[string]patch.File) er
 	if err != nil {
 		return fault.New(fault.Machine, "make room in the folder for scratch files", "make a diff: %w", err)
 	}
-	load := g.cmd("fast-import", "--quiet")
+	load := g.cmd("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet")
 	load.Stdin = &in
 	return noGit(run.Run(ctx, load))
 }

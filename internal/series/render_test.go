@@ -95,7 +95,7 @@ func source(n int) string {
 	var b strings.Builder
 	for i := range n {
 		name := strings.Repeat("f", i%5+1) + string(rune('a'+i%26))
-		b.WriteString("static int " + name + "(int x)\n{\n\tint y = x;\n\n\ty += " + name + ";\n\ty *= 2;\n\treturn y;\n}\n\n")
+		b.WriteString("static int " + name + "(int x)\n{\n\tint y = x;\n\nagain:\n\ty -= 1;\n\ty -= 2;\n\ty -= 3;\n\ty += " + name + ";\n\ty *= 2;\n\treturn y;\n}\n\n")
 	}
 	return b.String()
 }
@@ -105,6 +105,7 @@ func TestRenderIsFormatPatch(t *testing.T) {
 	long := source(30)
 	for name, tc := range map[string]struct{ before, after map[string]patch.File }{
 		"change":   {map[string]patch.File{"k/a.c": text(long)}, map[string]patch.File{"k/a.c": text(strings.Replace(long, "fffc;", "fffc + 1;", 1))}},
+		"long":     {map[string]patch.File{}, map[string]patch.File{"a/path/of/many/folders/in/the/tree/that/is/long/a.c": text(long)}},
 		"new file": {map[string]patch.File{"k/a.c": text(long)}, map[string]patch.File{"k/a.c": text(long), "k/new file.h": text("one\ntwo")}},
 		"removed":  {map[string]patch.File{"k/a.c": text(long), "b": text("x\n")}, map[string]patch.File{"k/a.c": text(long)}},
 		"renamed":  {map[string]patch.File{"k/a.c": text(long)}, map[string]patch.File{"lib/b.c": text(long + "// end\n")}},

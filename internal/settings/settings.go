@@ -13,6 +13,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
 	"bzmage/internal/kernels"
+	"bzmage/internal/toolchain"
 )
 
 // Settings are the user's choices, checked.
@@ -20,9 +21,11 @@ type Settings struct {
 	Kernel       string      // name of a line; empty: the first that can be had
 	Archs        []arch.Arch // at least one
 	Flavour      string
+	Toolchain    toolchain.Toolchain
 	Jobs         int
 	KernelSource string // absolute path of a tarball or folder; empty: none
 	Cache        string // folder for downloads, shared by all checkouts
+	Offline      bool   // nothing is asked of any network
 	CI           bool   // a missing tool is a failure, output is plain
 	NoColor      bool
 }
@@ -36,8 +39,10 @@ func Table() []Row {
 		{"KERNEL", "a line of configs/kernels.toml", "the first whose source can be had", "the kernel line; when set, no other is ever taken"},
 		{"ARCH", strings.Join(append(arch.Names(), "all"), ", "), "all", "what to build for"},
 		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
+		{"TOOLCHAIN", toolchain.Values, "gcc", "what compiles the kernel, its host programs too"},
 		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
 		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
+		{"OFFLINE", "1", "not set", "ask no network for a source: the cache, KERNEL_SOURCE and installed packages only"},
 		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
 		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
 		{"CI", "true", "not set", "plain output; a tool that is missing fails a test"},
@@ -51,6 +56,7 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	s := Settings{
 		Kernel:  getenv("KERNEL"),
 		Flavour: getenv("FLAVOUR"),
+		Offline: isTrue(getenv("OFFLINE")),
 		CI:      isTrue(getenv("CI")),
 		NoColor: getenv("NO_COLOR") != "",
 	}
@@ -62,6 +68,10 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	}
 	if _, ok := file.Flavours[s.Flavour]; !ok {
 		return s, unknown("FLAVOUR", s.Flavour, file.FlavourNames())
+	}
+	var ok bool
+	if s.Toolchain, ok = toolchain.Parse(getenv("TOOLCHAIN")); !ok {
+		return s, fault.New(fault.Usage, "TOOLCHAIN=llvm", "unknown TOOLCHAIN=%s; there are %s", getenv("TOOLCHAIN"), toolchain.Values)
 	}
 	var err error
 	if s.Archs, err = readArch(getenv("ARCH")); err != nil {

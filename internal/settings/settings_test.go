@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Kernel != "" || s.Flavour != "release" || len(s.Archs) != 2 || s.Jobs != runtime.NumCPU() || s.CI ||
+	if s.Kernel != "" || s.Flavour != "release" || s.Toolchain.String() != "gcc" || len(s.Archs) != 2 || s.Jobs != runtime.NumCPU() || s.CI ||
 		s.KernelSource != "" || s.Cache != "/home/u/.cache/bzmage" {
 		t.Errorf("got %+v", s)
 	}
@@ -40,11 +40,11 @@ func TestDefaults(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Read(env("KERNEL=6.1", "ARCH=arm64", "FLAVOUR=debug", "JOBS=7", "KERNEL_SOURCE="+dir, "CI=1", "XDG_CACHE_HOME=/var/c"), file(t))
+	s, err := Read(env("KERNEL=6.1", "ARCH=arm64", "FLAVOUR=debug", "TOOLCHAIN=llvm-14", "JOBS=7", "KERNEL_SOURCE="+dir, "CI=1", "XDG_CACHE_HOME=/var/c"), file(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Kernel != "6.1" || s.Flavour != "debug" || len(s.Archs) != 1 || s.Archs[0].Name != "arm64" || s.Jobs != 7 ||
+	if s.Kernel != "6.1" || s.Flavour != "debug" || s.Toolchain.String() != "llvm-14" || len(s.Archs) != 1 || s.Archs[0].Name != "arm64" || s.Jobs != 7 ||
 		!s.CI || s.KernelSource != dir || s.Cache != "/var/c/bzmage" {
 		t.Errorf("got %+v", s)
 	}
@@ -56,6 +56,7 @@ func TestUnknownValuesAreRefused(t *testing.T) {
 		{"KERNEL=5.4.302", "there are 5.4, 6.1"},
 		{"ARCH=x86", "there are x86_64, arm64, all"},
 		{"FLAVOUR=fast", "there are debug, release"},
+		{"TOOLCHAIN=clang", "there are gcc, llvm, or one by its version"},
 		{"JOBS=0", "not a number from 1"},
 		{"JOBS=many", "not a number from 1"},
 		{"KERNEL_SOURCE=" + filepath.Join(t.TempDir(), "gone"), "no such file"},

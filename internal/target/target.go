@@ -15,6 +15,7 @@ import (
 	"github.com/magefile/mage/mg"
 	"golang.org/x/sys/unix"
 
+	"bzmage/internal/checkpatch"
 	"bzmage/internal/fault"
 	"bzmage/internal/pipeline"
 	"bzmage/internal/report"
@@ -144,9 +145,12 @@ func Patch(ctx context.Context) error {
 	return run(ctx, func(ctx context.Context, p pipeline.Project) error { return second(p.Patch(ctx)) })
 }
 
-// Checkpatch looks at the series.
+// Checkpatch looks at the series and prints the table of findings.
 func Checkpatch(ctx context.Context) error {
-	return run(ctx, func(ctx context.Context, p pipeline.Project) error { return second(p.Checkpatch(ctx)) })
+	return run(ctx, func(ctx context.Context, p pipeline.Project) error {
+		_, r, err := p.Checkpatch(ctx)
+		return errors.Join(err, checkpatch.Table(os.Stdout, r))
+	})
 }
 
 // Config makes the .config files.

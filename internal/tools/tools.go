@@ -14,6 +14,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/run"
+	"bzmage/internal/toolchain"
 )
 
 // Tool is one thing a machine must have.
@@ -54,12 +55,12 @@ func same(name string) map[string]string {
 	return map[string]string{APT: name, DNF: name, Pacman: name, Zypper: name}
 }
 
-// Table returns what is needed to build and boot for the arches. The versions
-// are those of the kernel's Documentation/process/changes.rst (5.4 and 6.1).
-func Table(archs []arch.Arch) []Tool {
-	list := []Tool{
+// Table returns what is needed to build with a toolchain and boot for the
+// arches. The versions are those of the kernel's
+// Documentation/process/changes.rst (5.4 and 6.1).
+func Table(archs []arch.Arch, tc toolchain.Toolchain) []Tool {
+	list := append(compilers(archs, tc), []Tool{
 		{Name: "make", For: "the kernel's build", Min: "4.2", Packages: same("make")},
-		{Name: "gcc", For: "the kernel's host programs", Min: "5.1", Packages: same("gcc")},
 		{Name: "ld", For: "the kernel's host programs", Min: "2.23", Packages: same("binutils")},
 		{Name: "flex", For: "kconfig and dtc", Min: "2.5.35", Packages: same("flex")},
 		{Name: "bison", For: "kconfig and dtc", Min: "2.0", Packages: same("bison")},
@@ -72,21 +73,39 @@ func Table(archs []arch.Arch) []Tool {
 		{Name: "stdio.h", For: "the kernel's host programs", Header: "stdio.h", Packages: map[string]string{APT: "libc6-dev", DNF: "glibc-devel", Pacman: "glibc", Zypper: "glibc-devel"}},
 		{Name: "libelf.h", For: "objtool", Header: "libelf.h", Packages: map[string]string{APT: "libelf-dev", DNF: "elfutils-libelf-devel", Pacman: "libelf", Zypper: "libelf-devel"}},
 		{Name: "openssl/opensslv.h", For: "module signing and certificates", Header: "openssl/opensslv.h", Packages: map[string]string{APT: "libssl-dev", DNF: "openssl-devel", Pacman: "openssl", Zypper: "libopenssl-devel"}},
-	}
+	}...)
 	for _, a := range archs {
-		list = append(list, forArch(a)...)
+		list = append(list, Tool{Name: a.QEMU, For: a.Name + " guests", Use: ForBoot, Min: "5.0", Packages: a.Emulator})
 	}
 	return list
 }
 
-func forArch(a arch.Arch) []Tool {
+// compilers returns the compilers of a toolchain and what goes with them. The
+// host's binutils are needed in any case, and are in the table already.
+func compilers(archs []arch.Arch, tc toolchain.Toolchain) []Tool {
+	host := Tool{Name: tc.HostCompiler(), For: "the kernel's host programs", Min: "5.1", Packages: tc.Packages(same("gcc"))}
 	var list []Tool
-	if !a.Native() {
-		list = append(list,
-			Tool{Name: a.Tool("gcc"), For: a.Name + " kernels", Min: "5.1", Packages: a.GCC},
-			Tool{Name: a.Tool("ld"), For: a.Name + " kernels", Min: "2.23", Packages: a.Binutils})
+	if tc.LLVM {
+		host.For, host.Min, host.Packages = "kernels and their host programs", "11.0", tc.Packages(same("clang"))
+		ar := strings.Replace(tc.HostCompiler(), "clang", "llvm-ar", 1) // one of the package's many
+		list = []Tool{
+			{Name: tc.Linker(arch.Arch{}), For: "kernels", Min: "11.0", Packages: tc.Packages(same("lld"))},
+			{Name: ar, For: "kernels", Min: "11.0", Packages: tc.Packages(same("llvm"))},
+		}
 	}
-	return append(list, Tool{Name: a.QEMU, For: a.Name + " guests", Use: ForBoot, Min: "5.0", Packages: a.Emulator})
+	list = append([]Tool{host}, list...)
+	for _, a := range archs {
+		switch {
+		case a.Native():
+		case tc.LLVM:
+			list = append(list, Tool{Name: a.Tool("as"), For: a.Name + " kernels before 5.15", Min: "2.23", Packages: a.Binutils})
+		default:
+			list = append(list,
+				Tool{Name: tc.Compiler(a), For: a.Name + " kernels", Min: "5.1", Packages: tc.Packages(a.GCC)},
+				Tool{Name: tc.Linker(a), For: a.Name + " kernels", Min: "2.23", Packages: a.Binutils})
+		}
+	}
+	return list
 }
 
 // Found is what a machine has of a tool.
@@ -99,11 +118,15 @@ type Found struct {
 
 var reVersion = regexp.MustCompile(`\d+(\.\d+)+`)
 
-// Look looks for each tool of the table.
-func Look(ctx context.Context, table []Tool) ([]Found, error) {
+// Look looks for each tool of the table, and for its headers by the compiler
+// cc or, as long as that is missing, by gcc.
+func Look(ctx context.Context, table []Tool, cc string) ([]Found, error) {
+	if _, err := exec.LookPath(cc); err != nil {
+		cc = "gcc"
+	}
 	var all []Found
 	for _, t := range table {
-		f, err := look(ctx, t)
+		f, err := look(ctx, t, cc)
 		if err != nil {
 			return nil, err
 		}
@@ -112,10 +135,10 @@ func Look(ctx context.Context, table []Tool) ([]Found, error) {
 	return all, nil
 }
 
-func look(ctx context.Context, t Tool) (Found, error) {
+func look(ctx context.Context, t Tool, cc string) (Found, error) {
 	f := Found{Tool: t}
 	if t.Header != "" {
-		return lookHeader(ctx, f)
+		return lookHeader(ctx, f, cc)
 	}
 	path, err := exec.LookPath(t.Name)
 	if err != nil {
@@ -164,9 +187,9 @@ func lastWord(line string) string {
 	return line
 }
 
-func lookHeader(ctx context.Context, f Found) (Found, error) {
+func lookHeader(ctx context.Context, f Found, cc string) (Found, error) {
 	_, err := run.Output(ctx, run.Cmd{
-		Argv:  []string{"gcc", "-E", "-x", "c", "-o", "/dev/null", "-"},
+		Argv:  []string{cc, "-E", "-x", "c", "-o", "/dev/null", "-"},
 		Stdin: strings.NewReader("#include <" + f.Header + ">\n"), Env: run.Env(),
 	})
 	if ctx.Err() != nil {

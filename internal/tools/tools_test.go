@@ -9,6 +9,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/toolchain"
 )
 
 // fakeTool puts a program into an otherwise empty PATH.
@@ -34,7 +35,7 @@ func TestLook(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			fakeTool(t, "thing", tt.script)
-			found, err := Look(t.Context(), []Tool{{Name: "thing", Min: tt.minimum}})
+			found, err := Look(t.Context(), []Tool{{Name: "thing", Min: tt.minimum}}, "gcc")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +49,7 @@ func TestLook(t *testing.T) {
 
 func TestLookForWhatIsNotThere(t *testing.T) {
 	fakeTool(t, "other", "")
-	found, err := Look(t.Context(), Table(arch.All()))
+	found, err := Look(t.Context(), Table(arch.All(), toolchain.Toolchain{}), "gcc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +75,52 @@ func TestLookForWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s stands there twice", p)
 		}
 		seen[p] = true
+	}
+}
+
+// Each toolchain brings its own compiler and linker, leaves the other's out,
+// and has a package for each of them everywhere.
+func TestToolchains(t *testing.T) {
+	tests := []struct {
+		tc          toolchain.Toolchain
+		with, alone string // apt's packages that are in, and programs that are not
+	}{
+		{toolchain.Toolchain{}, "gcc binutils", "clang ld.lld gcc-12"},
+		{toolchain.Toolchain{Major: "12"}, "gcc-12 binutils", "gcc clang"},
+		{toolchain.Toolchain{LLVM: true}, "clang lld llvm binutils", "gcc aarch64-linux-gnu-gcc x86_64-linux-gnu-gcc"},
+		{toolchain.Toolchain{LLVM: true, Major: "14"}, "clang-14 lld-14 llvm-14 binutils", "gcc clang ld.lld"},
+	}
+	for _, tt := range tests {
+		var packages, names []string
+		for _, tool := range Table(arch.All(), tt.tc) {
+			packages, names = append(packages, tool.Packages[APT]), append(names, tool.Name)
+			for _, m := range []string{APT, DNF, Pacman, Zypper} {
+				if tool.Packages[m] == "" {
+					t.Errorf("%v: %s: no package for %s", tt.tc, tool.Name, m)
+				}
+			}
+		}
+		for _, want := range strings.Fields(tt.with) {
+			if !slices.Contains(packages, want) {
+				t.Errorf("%v: %s is not among %q", tt.tc, want, packages)
+			}
+		}
+		for _, not := range strings.Fields(tt.alone) {
+			if slices.Contains(names, not) {
+				t.Errorf("%v: %s is among %q", tt.tc, not, names)
+			}
+		}
+		if slices.Sort(names); len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Errorf("%v: a tool stands twice in %q", tt.tc, names)
+		}
+		for _, a := range arch.All() {
+			if as := a.Tool("as"); tt.tc.LLVM != slices.Contains(names, as) && !a.Native() {
+				t.Errorf("%v: %s: %q", tt.tc, as, names)
+			}
+			if !slices.Contains(names, tt.tc.Compiler(a)) || !slices.Contains(names, tt.tc.Linker(a)) {
+				t.Errorf("%v: what compiles or links %s is not among %q", tt.tc, a.Name, names)
+			}
+		}
 	}
 }
 

@@ -4,11 +4,8 @@ import (
 	"archive/tar"
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"strings"
@@ -24,41 +21,26 @@ const (
 )
 
 // readArchive puts the archive's files into the sink. They count only if no
-// error comes back: the sha256 is known at the end.
+// error comes back: the sha256, and whether a developer signed the tar, are
+// known at the end.
 func (u *unpacker) readArchive(ctx context.Context, s *sink) error {
-	file, err := os.Open(u.Archive.Path)
+	in, err := u.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	format, err := fetch.Sniff(file)
-	if err != nil {
-		return bad("%w", err)
-	}
-	if err := disk.Need(u.Dir, min(estimate(format, info.Size()), u.lim.total)+u.lim.reserve); err != nil {
+	defer in.file.Close()
+	if err := disk.Need(u.Dir, min(estimate(in.format, in.total), u.lim.total)+u.lim.reserve); err != nil {
 		return err
 	}
 	u.Log.Infof("unpacking %s", u.Archive.Path)
-	in := &input{ctx: ctx, r: file, hash: sha256.New(), total: info.Size(), progress: u.Progress}
+	var proof proof
 	err = s.run(ctx, func(ctx context.Context) error {
-		return decompress(ctx, in, format, u.Archive.Verified(), func(r io.Reader) error {
-			return readTar(ctx, s, r)
-		})
+		return u.stream(ctx, in, &proof, func(r io.Reader) error { return readTar(ctx, s, r) })
 	})
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, in); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(in.hash.Sum(nil)); got != u.Archive.SHA256 {
-		return bad("its sha256 is %s, and it was fetched as %s", got, u.Archive.SHA256)
-	}
-	return nil
+	return u.conclude(in, proof)
 }
 
 // estimate returns about how many bytes a kernel's archive needs on the
@@ -69,26 +51,6 @@ func estimate(f fetch.Format, size int64) int64 {
 		return n * size
 	}
 	return size + size/4
-}
-
-// input is the archive file: it counts and hashes what is read of it.
-type input struct {
-	ctx         context.Context
-	r           io.Reader
-	hash        hash.Hash
-	done, total int64
-	progress    func(done, total int64)
-}
-
-func (i *input) Read(p []byte) (int, error) {
-	if i.ctx.Err() != nil {
-		return 0, context.Cause(i.ctx)
-	}
-	n, err := i.r.Read(p)
-	i.hash.Write(p[:n])
-	i.done += int64(n)
-	i.progress(i.done, i.total)
-	return n, err
 }
 
 // counter counts what is read of the unpacked archive, up to a limit.

@@ -42,7 +42,7 @@ func (u *unpacker) unpackFolder(ctx context.Context) (Tree, error) {
 		return Tree{}, err
 	}
 	if t, err := u.recall(seen); err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	unlock, err := u.lock(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func (u *unpacker) unpackFolder(ctx context.Context) (Tree, error) {
 		return Tree{}, err
 	}
 	if t, err := u.recall(seen); err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	t, err := u.build(ctx, func(ctx context.Context, s *sink) (string, error) {
 		if err := u.copyFolder(ctx, seen, s); err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	workers   = 3         // that hash and write; the reader is one more
+	workers   = 2         // that hash and write; the reader is one more
 	blockSize = 128 << 10 // of what goes from the reader to a worker
 	blocks    = 96        // at once: 12 MiB, however large the archive is
 	queue     = 64        // files
@@ -35,7 +35,7 @@ type sink struct {
 	root  *os.Root
 	names *names
 
-	jobs     chan job
+	jobs     [workers]chan job // by folder: two who make files in one wait for each other
 	free     chan []byte
 	progress func(written int64) // may be nil
 	written  atomic.Int64
@@ -66,7 +66,10 @@ func newSink(dir string, l limits) (*sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{lim: l, root: root, names: newNames(l), jobs: make(chan job, queue), free: make(chan []byte, blocks)}
+	s := &sink{lim: l, root: root, names: newNames(l), free: make(chan []byte, blocks)}
+	for i := range s.jobs {
+		s.jobs[i] = make(chan job, queue)
+	}
 	for range blocks {
 		s.free <- nil // allocated when first used
 	}
@@ -78,11 +81,12 @@ func (s *sink) close() { _ = s.root.Close() }
 // run lets produce fill the sink and returns when all is written.
 func (s *sink) run(ctx context.Context, produce func(context.Context) error) error {
 	g, inner := errgroup.WithContext(ctx)
-	for range workers {
+	for _, jobs := range s.jobs {
 		g.Go(func() error {
-			h := sha256.New()
-			for j := range s.jobs {
-				if err := s.write(inner, j, h); err != nil {
+			at := writer{sink: s, hash: sha256.New()}
+			defer at.leave()
+			for j := range jobs {
+				if err := at.write(inner, j); err != nil {
 					return err
 				}
 			}
@@ -90,7 +94,11 @@ func (s *sink) run(ctx context.Context, produce func(context.Context) error) err
 		})
 	}
 	g.Go(func() error {
-		defer close(s.jobs)
+		defer func() {
+			for _, jobs := range s.jobs {
+				close(jobs)
+			}
+		}()
 		return produce(inner)
 	})
 	if err := g.Wait(); err != nil {
@@ -135,7 +143,7 @@ func (s *sink) file(ctx context.Context, e Entry, r io.Reader) error {
 	if left > 0 {
 		j.rest = make(chan []byte, 4)
 	}
-	if err := send(ctx, s.jobs, j); err != nil {
+	if err := send(ctx, s.queue(e), j); err != nil {
 		return err
 	}
 	for left > 0 {
@@ -183,7 +191,7 @@ func send[T any](ctx context.Context, c chan<- T, v T) error {
 func (s *sink) copy(ctx context.Context, e Entry, from *os.File) error {
 	err := s.mkdir(s.names.add(e.Path, file))
 	if err == nil {
-		err = send(ctx, s.jobs, job{entry: e, from: from})
+		err = send(ctx, s.queue(e), job{entry: e, from: from})
 	}
 	if err != nil {
 		return errors.Join(err, from.Close())
@@ -237,7 +245,8 @@ func (s *sink) copyHardLinks(ctx context.Context) error {
 	for _, e := range s.entries {
 		byName[e.Path] = e
 	}
-	h := sha256.New()
+	at := writer{sink: s, hash: sha256.New()}
+	defer at.leave()
 	for _, l := range s.hard {
 		e := byName[l.target] // of an earlier file or hard link
 		if s.written.Load()+e.Size > s.lim.total {
@@ -249,7 +258,7 @@ func (s *sink) copyHardLinks(ctx context.Context) error {
 		}
 		e.Path = l.name
 		byName[l.name] = e
-		if err := s.write(ctx, job{entry: e, from: from}, h); err != nil {
+		if err := at.write(ctx, job{entry: e, from: from}); err != nil {
 			return err
 		}
 	}
@@ -257,12 +266,12 @@ func (s *sink) copyHardLinks(ctx context.Context) error {
 }
 
 // write makes the file of a job.
-func (s *sink) write(ctx context.Context, j job, h hash.Hash) error {
+func (w *writer) write(ctx context.Context, j job) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	e := j.entry
-	out, err := s.root.OpenFile(e.Path, os.O_RDWR|os.O_CREATE|os.O_EXCL, e.Mode)
+	e, h := j.entry, w.hash
+	out, err := w.create(e)
 	if err != nil {
 		return err
 	}
@@ -270,13 +279,13 @@ func (s *sink) write(ctx context.Context, j job, h hash.Hash) error {
 	if j.from != nil {
 		err = copyFile(out, j.from, e, h)
 	} else {
-		err = s.fill(ctx, out, j, h)
+		err = w.fill(ctx, out, j, h)
 	}
 	if err == nil {
 		err = out.Chmod(e.Mode)
 	}
 	if err == nil {
-		err = s.setTime(out, e)
+		err = w.setTime(out, e)
 	}
 	// The close is checked: a network's file system may say only here that
 	// its disk is full.
@@ -284,7 +293,7 @@ func (s *sink) write(ctx context.Context, j job, h hash.Hash) error {
 		return err
 	}
 	e.SHA256 = hex.EncodeToString(h.Sum(nil))
-	s.done(e)
+	w.done(e)
 	return nil
 }
 

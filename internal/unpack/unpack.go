@@ -28,12 +28,12 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sys/unix"
 
 	"bzmage/internal/fault"
 	"bzmage/internal/fetch"
 	"bzmage/internal/fetch/disk"
 	"bzmage/internal/kernels"
+	"bzmage/internal/keyring"
 )
 
 // Params is what [Unpack] needs to know.
@@ -41,6 +41,7 @@ type Params struct {
 	Archive  fetch.Archive
 	Line     kernels.Line
 	Dir      string                  // such as build/tree/5.4; the tree becomes Dir/<id>
+	Keys     keyring.Ring            // the developers', for Archive.Signature
 	Log      *logrus.Logger          // nil: silent
 	Progress func(done, total int64) // bytes of the archive or folder; may be nil
 }
@@ -69,10 +70,7 @@ const (
 	waitMessage = "waiting for another bzmage that unpacks into %s"
 )
 
-var (
-	reSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	reID  = regexp.MustCompile(`^[0-9a-f]{16}$`)
-)
+var reID = regexp.MustCompile(`^[0-9a-f]{16}$`)
 
 // Unpack returns the tree of p.Archive. If it stands there whole, that takes
 // milliseconds.
@@ -92,8 +90,8 @@ func Unpack(ctx context.Context, p Params) (Tree, error) {
 // differently.
 type unpacker struct {
 	Params
-	lim  limits
-	sync func(folder *os.File) error // the whole file system
+	lim    limits
+	bootID string // the file that says which boot this is
 }
 
 func newUnpacker(p Params) *unpacker {
@@ -102,7 +100,7 @@ func newUnpacker(p Params) *unpacker {
 		p.Log.SetOutput(io.Discard)
 	}
 	p.Progress = fetch.Throttle(p.Progress)
-	return &unpacker{Params: p, lim: defaultLimits(), sync: syncAll}
+	return &unpacker{Params: p, lim: defaultLimits(), bootID: bootID}
 }
 
 // blame says whose fault err is: this machine's, the user's, who named the
@@ -142,12 +140,12 @@ func (u *unpacker) unpack(ctx context.Context) (Tree, error) {
 	if u.Archive.Folder {
 		return u.unpackFolder(ctx)
 	}
-	if !reSum.MatchString(u.Archive.SHA256) {
+	if !isSum(u.Archive.SHA256) {
 		return Tree{}, fmt.Errorf("the archive's sha256 is %q", u.Archive.SHA256)
 	}
 	id := u.Archive.SHA256[:idLength]
 	if t, err := u.whole(id); err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	unlock, err := u.lock(ctx)
 	if err != nil {
@@ -156,7 +154,7 @@ func (u *unpacker) unpack(ctx context.Context) (Tree, error) {
 	defer unlock()
 	// The one who held the lock may have unpacked it.
 	if t, err := u.whole(id); err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	return u.build(ctx, func(ctx context.Context, s *sink) (string, error) {
 		return id, u.readArchive(ctx, s)
@@ -198,14 +196,31 @@ func (u *unpacker) whole(id string) (Tree, error) {
 	if err != nil || manifest.Size() == 0 {
 		return Tree{}, fmt.Errorf("%s is not there", t.Manifest())
 	}
-	return t, nil
+	return t, u.onDisk(t)
 }
 
 // accept returns a tree that an earlier run unpacked, as that of this run's
-// archive: the same bytes may now come with other proofs.
-func (u *unpacker) accept(t Tree) (Tree, error) {
+// archive: the same bytes may now come with other proofs. A signature that was
+// good then counts as long as its key does; one that is new is checked now.
+func (u *unpacker) accept(ctx context.Context, t Tree) (Tree, error) {
+	old := t.Archive
+	switch {
+	case u.Archive.Has(fetch.TarSigned) || u.Archive.Source == fetch.OverrideName:
+	case old.Has(fetch.TarSigned) && u.Keys.Has(old.SignedBy):
+		u.signedBy(old.SignedBy)
+	case u.Archive.Signature != "":
+		if err := u.checkSignature(ctx); err != nil {
+			return Tree{}, err
+		}
+	}
 	t.Archive = u.Archive
-	return t, u.checkRelease(t.Release)
+	if err := errors.Join(u.checkRelease(t.Release), t.settleOld()); err != nil {
+		return Tree{}, err
+	}
+	if t.Archive.SignedBy == "" || t.Archive.SignedBy == old.SignedBy {
+		return t, nil
+	}
+	return t, t.mark()
 }
 
 // setAside moves what stands in the place of the tree away; why is what is
@@ -265,7 +280,7 @@ func (u *unpacker) build(ctx context.Context, fill func(context.Context, *sink) 
 	// A folder's id is known only now, and its tree may be there already.
 	t, err := u.whole(id)
 	if err == nil {
-		return u.accept(t)
+		return u.accept(ctx, t)
 	}
 	if err := u.setAside(id, err); err != nil {
 		return Tree{}, err
@@ -286,34 +301,32 @@ func (u *unpacker) publish(partial string, t Tree, entries []Entry) (Tree, error
 	if err := writeManifest(t.Manifest(), entries); err != nil {
 		return Tree{}, err
 	}
-	// After a power cut there must be no marker beside empty files. One
-	// syncfs costs a second; fsync of 80,000 files costs minutes.
-	dir, err := os.Open(partial)
-	if err != nil {
+	// After a power cut there must be no marker that is believed beside empty
+	// files, so the note comes first, and is on the disk before the marker.
+	if err := errors.Join(u.unsettle(t), syncFolder(partial)); err != nil {
 		return Tree{}, err
 	}
-	defer dir.Close()
-	if err := u.sync(dir); err != nil {
-		return Tree{}, fmt.Errorf("sync the file system: %w", err)
-	}
-	text, err := json.MarshalIndent(t, "", "  ")
-	if err != nil {
-		return Tree{}, err
-	}
-	if err := renameio.WriteFile(filepath.Join(partial, marker), append(text, '\n'), 0o644); err != nil {
+	if err := t.mark(); err != nil {
 		return Tree{}, err
 	}
 	if err := os.Chmod(partial, 0o755); err != nil { // MkdirTemp makes it 0700
 		return Tree{}, err
 	}
 	t.Root = filepath.Join(u.Dir, t.ID)
-	if err := errors.Join(dir.Sync(), os.Rename(partial, t.Root)); err != nil {
+	if err := os.Rename(partial, t.Root); err != nil {
 		return Tree{}, err
 	}
 	return t, syncFolder(u.Dir)
 }
 
-func syncAll(folder *os.File) error { return unix.Syncfs(int(folder.Fd())) }
+// mark writes the marker of a whole tree.
+func (t Tree) mark() error {
+	text, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(t.Root, marker), append(text, '\n'), 0o644)
+}
 
 func syncFolder(path string) error {
 	dir, err := os.Open(path)
@@ -339,4 +352,19 @@ func (u *unpacker) removeLeftovers() error {
 		}
 	}
 	return nil
+}
+
+// Trees returns the whole trees below a folder that [Unpack] was given, as far
+// as they can be read.
+func Trees(dir string) []Tree {
+	markers, _ := filepath.Glob(filepath.Join(dir, strings.Repeat("[0-9a-f]", idLength), marker))
+	var all []Tree
+	for _, path := range markers {
+		text, err := os.ReadFile(path)
+		t := Tree{Root: filepath.Dir(path)}
+		if err == nil && json.Unmarshal(text, &t) == nil && t.ID == filepath.Base(t.Root) {
+			all = append(all, t)
+		}
+	}
+	return all
 }

@@ -1,0 +1,40 @@
+package series
+
+import (
+	"context"
+
+	"bzmage/internal/patch"
+)
+
+// Change is what one patch of a series makes of the files it touches.
+type Change struct {
+	Name          string
+	Mail          Mail
+	Offset        int                   // how far its hunks had to be moved
+	Before, After map[string]patch.File // by path; a file that is not there is not in it
+}
+
+// Added returns the lines the patch adds.
+func (c Change) Added() []patch.AddedLine {
+	return patch.AddedLines(patch.Text{Text: string(c.Mail.Text), Strip: c.Mail.Strip})
+}
+
+// History returns what each patch of the series makes of the pristine tree, in
+// order. The tree is not touched. A series that does not apply is an error.
+func History(ctx context.Context, p Params) ([]Change, error) {
+	texts, _, err := patch.Mails(p.Folder)
+	if err != nil {
+		return nil, err
+	}
+	var all []Change
+	report, err := patch.Try(ctx, patch.Params{Tree: p.Tree, Series: p.Folder,
+		Visit: func(s patch.Status, before, after map[string]patch.File) error {
+			t := texts[s.Name]
+			all = append(all, Change{Name: s.Name, Mail: Mail{Text: []byte(t.Text), Strip: t.Strip}, Offset: s.Offset, Before: before, After: after})
+			return nil
+		}})
+	if err != nil {
+		return nil, err
+	}
+	return all, report.Err()
+}
