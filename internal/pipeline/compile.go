@@ -29,7 +29,7 @@ import (
 type compiler struct {
 	*kernel
 	history []series.Change
-	digests []string // of the series up to each patch, that of no patch first
+	made    []string // what the tree is before the first patch and after each
 	sparse  string   // its version; empty: not installed
 	extra   string   // what else the results depend on
 }
@@ -90,11 +90,7 @@ func (c *compiler) prepare(ctx context.Context, folder string) error {
 		if err := series.Prefix(folder, n, c.part(n)); err != nil {
 			return err
 		}
-		d, err := patch.Digest(c.part(n))
-		if err != nil {
-			return err
-		}
-		c.digests = append(c.digests, d)
+		c.made = append(c.made, series.Fingerprint(c.history[:n]))
 	}
 	if path, err := exec.LookPath("sparse"); err == nil {
 		if c.sparse, err = run.Output(ctx, run.Cmd{Argv: []string{path, "--version"}, Env: run.Env()}); err != nil {
@@ -132,7 +128,7 @@ func (c *compiler) targets() []string {
 
 // key names what patch i (from 0) did on an arch, by all that goes in.
 func (c *compiler) key(i int, a arch.Arch) string {
-	text, _ := json.Marshal([]any{c.inputs(a), c.digests[i], c.digests[i+1], c.extra, c.make(a).Argv(c.targets()...)})
+	text, _ := json.Marshal([]any{c.inputs(a), c.made[i], c.made[i+1], c.extra, c.make(a).Argv(c.targets()...)})
 	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 

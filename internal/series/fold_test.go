@@ -228,3 +228,20 @@ func mutate(r *rand.Rand, text string) string {
 	}
 	return out
 }
+
+// The fingerprint is of the files alone: a mail's other text does not count,
+// and a file that is taken away does.
+func TestFingerprint(t *testing.T) {
+	one := chain("a\n", "b\n")
+	again := chain("a\n", "b\n")
+	again[0].Mail.Text = []byte("another message")
+	if Fingerprint(one) != Fingerprint(again) || Fingerprint(one) == Fingerprint(nil) {
+		t.Error("the message counts, or the files do not")
+	}
+	if two := chain("a\n", "c\n", "b\n"); Fingerprint(two) != Fingerprint(one) || Fingerprint(two[:1]) == Fingerprint(one) {
+		t.Error("the way counts, or the files do not")
+	}
+	if gone := chain("a\n", ""); Fingerprint(gone) == Fingerprint(nil) {
+		t.Error("a file that is taken away does not count")
+	}
+}

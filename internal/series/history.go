@@ -2,6 +2,11 @@ package series
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
 
 	"bzmage/internal/patch"
 )
@@ -17,6 +22,25 @@ type Change struct {
 // Added returns the lines the patch adds.
 func (c Change) Added() []patch.AddedLine {
 	return patch.AddedLines(patch.Text{Text: string(c.Mail.Text), Strip: c.Mail.Strip})
+}
+
+// Fingerprint names what the changes make of the pristine tree: the files, not
+// the mails that carry them.
+func Fingerprint(changes []Change) string {
+	files := outcome(changes)
+	for _, c := range changes {
+		for name := range c.Before {
+			if _, ok := files[name]; !ok {
+				files[name] = patch.File{} // it is taken away
+			}
+		}
+	}
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		fmt.Fprintf(h, "%q %o %x\n", name, f.Mode, sha256.Sum256(f.Data))
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // History returns what each patch of the series makes of the pristine tree, in
