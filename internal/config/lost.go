@@ -128,7 +128,7 @@ func lost(f Fragment, final map[string]string) []Loss {
 	return losses
 }
 
-const lostHint = "add what is said above to a fragment, or take the line out, or say why it may be lost in a line of its own: " +
+const lostHint = "add the lines that are said above to a fragment, correct or take out the line, or say why it may be lost in a line of its own: " +
 	"# bzmage: may-drop CONFIG_NAME: reason"
 
 // LostError names what was lost and why.

@@ -81,9 +81,7 @@ func (r Report) Err() error {
 // hint says what to do about the patch.
 func (s Status) hint() string {
 	switch s.State {
-	case Upstream:
-		return "this kernel has the change of " + s.Name + " already: take it out of the series"
-	case Empty:
+	case Upstream, Empty:
 		return "take " + s.Name + " out of the series"
 	case Refused:
 		return "make " + s.Name + " anew with git format-patch, or take it out of the series"

@@ -236,3 +236,13 @@ func TestTryTouchesNothing(t *testing.T) {
 		t.Errorf("mtimes (-before +after):\n%s", d)
 	}
 }
+
+// What an earlier patch of the series makes is not said of the kernel.
+func TestTwiceInTheSeries(t *testing.T) {
+	base := content{"f": lines(1, 60)}
+	one := insert("f", 20, "x")
+	list, _ := try(t, base, one, one)
+	if got := list[1]; got.State != Upstream || got.Why != "the same change as "+list[0].Name {
+		t.Errorf("the second: %s, %s", got.State, got.Why)
+	}
+}

@@ -104,6 +104,9 @@ func load(folder string) ([]patchFile, error) {
 	for _, e := range entries {
 		text, err := readBounded(root, filepath.FromSlash(e.name), maxPatch)
 		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = errors.New("there is no such file")
+			}
 			errs = append(errs, fmt.Errorf("patch %s: %w", e.name, err))
 			continue
 		}

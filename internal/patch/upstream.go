@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +18,10 @@ func (r *replayer) upstream(ctx context.Context, l *layer) (string, error) {
 	if l.blocked != "" {
 		return "", nil
 	}
+	same := ""
+	if name := r.ids[l.p.id()]; name != "" {
+		same = "the same change as " + name
+	}
 	if back := l.p.reversed(); back != nil {
 		taken, err := r.try(ctx, back, true)
 		if err != nil {
@@ -24,11 +29,11 @@ func (r *replayer) upstream(ctx context.Context, l *layer) (string, error) {
 		}
 		fits := len(taken.fails) == 0 && taken.blocked == ""
 		if fits && (len(l.fails) > 0 || l.idle() || taken.offset < l.offset) {
-			return "the tree has the whole change already", nil
+			return cmp.Or(same, "the tree has the whole change already"), nil
 		}
 	}
-	if same := r.ids[l.p.id()]; same != "" && len(l.fails) > 0 {
-		return "the same change as " + same, nil
+	if len(l.fails) > 0 {
+		return same, nil
 	}
 	return "", nil
 }

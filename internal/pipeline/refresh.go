@@ -40,11 +40,14 @@ func (p Project) SeriesNew(ctx context.Context, title string) error {
 	if err != nil {
 		return err
 	}
-	name, err := series.New(ctx, params, series.Draft{Title: strings.TrimSpace(title), From: from, Date: time.Now()})
+	name, renumbered, err := series.New(ctx, params, series.Draft{Title: strings.TrimSpace(title), From: from, Date: time.Now()})
 	if err != nil {
 		return err
 	}
 	p.UI.Log.Infof("new: %s/%s; write its message, and your Signed-off-by, above the line ---", folder, name)
+	if renumbered > 0 {
+		p.UI.Log.Infof("new: the subjects of the other %d patches count one more", renumbered)
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"bzmage/internal/kernels"
 	"bzmage/internal/patch"
 	"bzmage/internal/series"
+	"bzmage/internal/unpack"
 )
 
 // SeriesStatus tries the series of the line on its source, in memory, and
@@ -55,6 +56,9 @@ func (p Project) SeriesRebase(ctx context.Context, release string) (series.Repor
 	}
 	q := p
 	q.Settings.Kernel = to.Name
+	if err := q.sourceIsOf(ctx, to, from); err != nil {
+		return series.Report{}, err
+	}
 	src, err := q.Fetch(ctx)
 	if err != nil {
 		return series.Report{}, err
@@ -74,6 +78,20 @@ func (p Project) SeriesRebase(ctx context.Context, release string) (series.Repor
 	}
 	p.UI.Log.Infof("rebase: %s on Linux %s: %s; %d written anew", from.Patches, src.Tree.Release, series.Count(r.Report.Patches), len(r.Changed))
 	return r.Report, p.writeRebased(r, from, to)
+}
+
+// sourceIsOf looks whether KERNEL_SOURCE is of the line that a series moves to,
+// before it is unpacked: it is easily left set to that of the line it leaves.
+func (p Project) sourceIsOf(ctx context.Context, to, from kernels.Line) error {
+	if p.Settings.KernelSource == "" {
+		return nil
+	}
+	release, err := unpack.Release(ctx, p.Settings.KernelSource)
+	if err != nil || to.Check(release) == nil {
+		return err
+	}
+	return fault.New(fault.Usage, fmt.Sprintf("KERNEL=%s KERNEL_SOURCE=<a source of line %s> go tool mage series:rebase %s, or no KERNEL_SOURCE", from.Name, to.Name, to.Name),
+		"KERNEL_SOURCE is Linux %s, and the series is to move to line %s", release, to.Name)
 }
 
 // rebaseLines returns the line whose series is moved, and the one it moves to.

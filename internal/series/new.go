@@ -25,20 +25,20 @@ type Draft struct {
 // New makes a patch of all that a person changed in the tree, a mail as git
 // format-patch writes it, and puts it at the end of the series. Where the
 // patches of the series are numbered as 1/3, all of them count one more. It
-// returns the new patch's name. Its message is left to its author: no message
+// returns the new patch's name, and how many others have a new number. Its message is left to its author: no message
 // can be made of a diff, nor may anybody sign off for another.
-func New(ctx context.Context, p Params, d Draft) (string, error) {
+func New(ctx context.Context, p Params, d Draft) (name string, renumbered int, err error) {
 	changes, edits, err := p.read(ctx)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if len(edits) == 0 {
-		return "", fault.New(fault.Usage, "edit files below "+p.Tree.Src()+" and run it again", "there is nothing to make a patch of: the tree holds what the series makes of it")
+		return "", 0, fault.New(fault.Usage, "edit files below "+p.Tree.Src()+" and run it again", "there is nothing to make a patch of: the tree holds what the series makes of it")
 	}
 	d.Title = strings.Join(strings.Fields(d.Title), " ")
-	name := d.name(changes)
+	name = d.name(changes)
 	if name == "" {
-		return "", fault.New(fault.Usage, `go tool mage series:new "proc: say what it does"`, "%q is not a title: it has no letter in it", d.Title)
+		return "", 0, fault.New(fault.Usage, `go tool mage series:new "proc: say what it does"`, "%q is not a title: it has no letter in it", d.Title)
 	}
 	before, after := map[string]patch.File{}, map[string]patch.File{}
 	for _, e := range edits {
@@ -51,13 +51,14 @@ func New(ctx context.Context, p Params, d Draft) (string, error) {
 	}
 	diff, err := Render(ctx, before, after, Mail{})
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	files := renumber(changes)
+	renumbered = len(files)
 	files[name] = d.mail(diff, numbered(changes))
 	_, list, err := patch.Mails(p.Folder)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if list != "" && !strings.HasSuffix(list, "\n") {
 		list += "\n"
@@ -65,12 +66,12 @@ func New(ctx context.Context, p Params, d Draft) (string, error) {
 	files["series"] = []byte(list + name + "\n")
 	made := append(slices.Clone(changes), Change{Name: name, Before: before, After: after})
 	if err := p.prove(ctx, files, made); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := Exchange(p.Folder, p.Backup, files, []string{}); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	return name, p.settle(ctx)
+	return name, renumbered, p.settle(ctx)
 }
 
 var (

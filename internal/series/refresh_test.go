@@ -222,18 +222,18 @@ func TestRefreshLeavesNoPatchEmpty(t *testing.T) {
 func TestNew(t *testing.T) {
 	p, origin, _ := twoPatches(t)
 	draft := Draft{Title: "sub:  add \"more\", and less", From: mail.Address{Name: "Zoë Doe", Address: "z@example.com"}, Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	if _, err := New(t.Context(), p, draft); fault.KindOf(err) != fault.Usage {
+	if _, _, err := New(t.Context(), p, draft); fault.KindOf(err) != fault.Usage {
 		t.Fatalf("no edits: %v", err)
 	}
 	p.edit(t, "new.h", "one\n")
 	p.edit(t, "free.c", string(origin["free.c"].Data)+"/* end */\n")
 	p.edit(t, "b.c", "")
 	before := folderOf(t, p)
-	if _, err := New(t.Context(), p, Draft{Title: "?!"}); fault.KindOf(err) != fault.Usage {
+	if _, _, err := New(t.Context(), p, Draft{Title: "?!"}); fault.KindOf(err) != fault.Usage {
 		t.Errorf("a title without a letter: %v", err)
 	}
-	name, err := New(t.Context(), p, draft)
-	if err != nil || name != "0003-sub-add-more-and-less.patch" {
+	name, renumbered, err := New(t.Context(), p, draft)
+	if err != nil || renumbered != 2 || name != "0003-sub-add-more-and-less.patch" {
 		t.Fatal(name, err)
 	}
 	p.settled(t)

@@ -4,6 +4,8 @@
 package settings
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -56,7 +58,6 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	s := Settings{
 		Kernel:  getenv("KERNEL"),
 		Flavour: getenv("FLAVOUR"),
-		Offline: isTrue(getenv("OFFLINE")),
 		CI:      isTrue(getenv("CI")),
 		NoColor: getenv("NO_COLOR") != "",
 	}
@@ -74,6 +75,9 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 		return s, fault.New(fault.Usage, "TOOLCHAIN=llvm", "unknown TOOLCHAIN=%s; there are %s", getenv("TOOLCHAIN"), toolchain.Values)
 	}
 	var err error
+	if s.Offline, err = readOffline(getenv("OFFLINE")); err != nil {
+		return s, err
+	}
 	if s.Archs, err = readArch(getenv("ARCH")); err != nil {
 		return s, err
 	}
@@ -113,6 +117,17 @@ func readJobs(value string) (int, error) {
 	return n, nil
 }
 
+func readOffline(value string) (bool, error) {
+	if value == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, unknown("OFFLINE", value, []string{"1", "0"})
+	}
+	return on, nil
+}
+
 func readSource(value string) (string, error) {
 	if value == "" {
 		return "", nil
@@ -122,7 +137,7 @@ func readSource(value string) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", fault.New(fault.Usage, "give a kernel tarball or the top folder of a kernel tree", "KERNEL_SOURCE: %w", err)
+		return "", fault.New(fault.Usage, "give a kernel tarball or the top folder of a kernel tree", "KERNEL_SOURCE=%s cannot be read: %w", value, plainly(err))
 	}
 	return path, nil
 }
@@ -135,6 +150,15 @@ func cacheDir(getenv func(string) string) (string, error) {
 		return filepath.Join(home, ".cache", "bzmage"), nil
 	}
 	return "", fault.New(fault.Usage, "XDG_CACHE_HOME=/var/tmp", "no folder for downloads: neither XDG_CACHE_HOME nor HOME is set")
+}
+
+// plainly takes the call and the path off an error of the file system.
+func plainly(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func isTrue(v string) bool {
