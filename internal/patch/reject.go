@@ -40,7 +40,7 @@ func (f Failure) String() string {
 	}
 	b.WriteString(f.Why)
 	if f.Header != "" {
-		b.WriteString("\n  " + show(f.Header))
+		b.WriteString("\n  " + f.Header)
 	}
 	f.excerpt(&b)
 	return b.String()

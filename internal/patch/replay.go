@@ -295,7 +295,7 @@ func (l *layer) patched(c *change, old *file) *file {
 			continue
 		}
 		fail := Failure{Patch: l.p.name, File: name, Hunk: h.number, Hunks: len(c.hunks),
-			Line: h.line, Header: h.header, Why: bad.why}
+			Line: h.line, Header: show(h.header), Why: bad.why}
 		if bad.excerpt && !l.reverse {
 			fail.compare(m.lines, bad)
 		}
