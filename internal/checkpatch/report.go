@@ -39,22 +39,32 @@ func formats() []format {
 	}
 }
 
-// prepare makes the folders and takes older reports away: none must be taken
-// for one of this run.
+// Forget takes the reports in a folder away, whichever are there: none must be
+// taken for one of a run that then fails before checkpatch.
+func Forget(reports string) error {
+	var err error
+	for _, f := range formats() {
+		if rm := os.Remove(filepath.Join(reports, f.name)); !errors.Is(rm, fs.ErrNotExist) {
+			err = errors.Join(err, rm)
+		}
+	}
+	return folder(err)
+}
+
+// prepare makes the folders and takes older reports away.
 func prepare(p Params) error {
 	err := os.MkdirAll(p.LogDir, 0o755)
 	if p.Reports != "" {
-		err = errors.Join(err, os.MkdirAll(p.Reports, 0o755))
-		for _, f := range formats() {
-			if rm := os.Remove(filepath.Join(p.Reports, f.name)); !errors.Is(rm, fs.ErrNotExist) {
-				err = errors.Join(err, rm)
-			}
-		}
+		err = errors.Join(err, os.MkdirAll(p.Reports, 0o755), Forget(p.Reports))
 	}
-	if err != nil {
-		return fault.New(fault.Machine, "see that the build folder is yours", "prepare the folders of checkpatch: %w", err)
+	return folder(err)
+}
+
+func folder(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fault.New(fault.Machine, "see that the build folder is yours", "prepare the folders of checkpatch: %w", err)
 }
 
 // write writes the reports. The same result gives the same bytes.

@@ -97,7 +97,7 @@ func Parse(text string) (File, error) {
 	if err != nil {
 		var pe toml.ParseError
 		if errors.As(err, &pe) {
-			return File{}, fmt.Errorf("line %d: %s", pe.Position.Line, pe.Message)
+			return File{}, fmt.Errorf("at its line %d: %s", pe.Position.Line, pe.Message)
 		}
 		return File{}, err
 	}

@@ -73,7 +73,9 @@ func load(dir string, now time.Time) (Keys, error) {
 		return k, nil
 	}
 	if err == nil {
-		k.List, err = parseTable(string(text))
+		if k.List, err = parseTable(string(text)); err != nil {
+			err = fmt.Errorf("%s: %w", table, err)
+		}
 	}
 	if err == nil {
 		err = k.readBlocks(now)

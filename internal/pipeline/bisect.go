@@ -31,6 +31,10 @@ type bisector struct {
 // that each step compiles only what differs, and brings the tree back to the
 // whole series; what it builds is kept in build/bisect for the next time.
 func (p Project) SeriesBisect(ctx context.Context, check string) (series.Bisection, error) {
+	versions, err := p.need(ctx, tools.ForBuild, tools.ForBoot)
+	if err != nil {
+		return series.Bisection{}, err
+	}
 	src, err := p.Patch(ctx)
 	if err != nil {
 		return series.Bisection{}, err
@@ -39,7 +43,7 @@ func (p Project) SeriesBisect(ctx context.Context, check string) (series.Bisecti
 		return series.Bisection{}, fault.New(fault.Patch, "fold them into the series first: go tool mage series:refresh, or series:new TITLE",
 			"the tree holds changes that are in no patch: %s", listEdits(src.Edits))
 	}
-	k, err := p.newKernel(ctx, src, tools.ForBuild, tools.ForBoot)
+	k, err := p.newKernel(src, versions)
 	if err != nil {
 		return series.Bisection{}, err
 	}

@@ -39,11 +39,15 @@ type compiler struct {
 // before, and a kernel that does not compile, is an error.
 func (p Project) SeriesCompile(ctx context.Context) (compile.Report, error) {
 	p.Work = filepath.Join("build", "compile")
+	versions, err := p.need(ctx, tools.ForBuild)
+	if err != nil {
+		return compile.Report{}, err
+	}
 	src, err := p.Fetch(ctx)
 	if err != nil {
 		return compile.Report{}, err
 	}
-	c, err := p.newCompiler(ctx, src)
+	c, err := p.newCompiler(ctx, src, versions)
 	if err != nil {
 		return compile.Report{}, err
 	}
@@ -66,13 +70,13 @@ func (p Project) SeriesCompile(ctx context.Context) (compile.Report, error) {
 	return r, errors.Join(r.Err(), c.write(r))
 }
 
-func (p Project) newCompiler(ctx context.Context, src Source) (*compiler, error) {
+func (p Project) newCompiler(ctx context.Context, src Source, versions map[string]string) (*compiler, error) {
 	folder := p.path(src.Line.Patches)
 	history, err := series.History(ctx, series.Params{Tree: src.Tree, Folder: folder})
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(ctx, Patched{Source: src}, tools.ForBuild)
+	k, err := p.newKernel(Patched{Source: src}, versions)
 	if err != nil {
 		return nil, err
 	}

@@ -262,11 +262,12 @@ func (p *Project) sourceOf(ctx context.Context, name string) error {
 
 // ConfigSnapshot writes the config of every target to configs/snapshot.
 func (p Project) ConfigSnapshot(ctx context.Context) error {
-	src, err := p.Patch(ctx)
-	if err != nil {
-		return err
+	var src Patched
+	patched := func(ctx context.Context) (_ Patched, err error) {
+		src, err = p.Patch(ctx)
+		return src, err
 	}
-	results, err := targets(ctx, p, src, (*kernel).configure)
+	results, err := targets(ctx, p, patched, (*kernel).configure)
 	if err != nil {
 		return err
 	}

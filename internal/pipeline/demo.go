@@ -14,6 +14,10 @@ import (
 // guest to out, until ctx ends. Of several arches it takes this machine's own,
 // which may run by hardware.
 func (p Project) Demo(ctx context.Context, out io.Writer) error {
+	versions, err := p.need(ctx, tools.ForBuild, tools.ForBoot)
+	if err != nil {
+		return err
+	}
 	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return err
@@ -25,7 +29,7 @@ func (p Project) Demo(ctx context.Context, out io.Writer) error {
 		}
 	}
 	p.Settings.Archs = []arch.Arch{a}
-	k, err := p.newKernel(ctx, src, tools.ForBuild, tools.ForBoot)
+	k, err := p.newKernel(src, versions)
 	if err != nil {
 		return err
 	}

@@ -52,8 +52,9 @@ func (p Project) setupLine() string {
 	return line
 }
 
-// newKernel looks at the tools of the uses and makes the job slots. Close it.
-func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) (*kernel, error) {
+// need returns the versions of the tools of the uses. It is asked before a
+// source is: what is missing on this machine is better known at once.
+func (p Project) need(ctx context.Context, uses ...tools.Use) (map[string]string, error) {
 	found, err := p.look(ctx, uses...)
 	if err != nil {
 		return nil, err
@@ -67,6 +68,11 @@ func (p Project) newKernel(ctx context.Context, src Patched, uses ...tools.Use) 
 			versions[f.Name] = f.Version
 		}
 	}
+	return versions, nil
+}
+
+// newKernel makes the job slots; versions are those of [Project.need]. Close it.
+func (p Project) newKernel(src Patched, versions map[string]string) (*kernel, error) {
 	jobs, err := jobserver.New(p.Settings.Jobs)
 	if err != nil {
 		return nil, fault.New(fault.Machine, "", "%w", err)
@@ -278,25 +284,29 @@ func (p Project) short(path string) string {
 
 // Config makes the .config of every target.
 func (p Project) Config(ctx context.Context) ([]config.Result, error) {
-	src, err := p.Patch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return targets(ctx, p, src, (*kernel).configure)
+	return targets(ctx, p, p.Patch, (*kernel).configure)
 }
 
 // Build compiles every target, all at once.
 func (p Project) Build(ctx context.Context) ([]build.Result, error) {
-	src, _, err := p.Checkpatch(ctx)
+	checked := func(ctx context.Context) (Patched, error) {
+		src, _, err := p.Checkpatch(ctx)
+		return src, err
+	}
+	return targets(ctx, p, checked, (*kernel).build)
+}
+
+// targets runs f for every target of the tree that source delivers.
+func targets[T any](ctx context.Context, p Project, source func(context.Context) (Patched, error), f func(*kernel, context.Context, arch.Arch) (T, error)) ([]T, error) {
+	versions, err := p.need(ctx, tools.ForBuild)
 	if err != nil {
 		return nil, err
 	}
-	return targets(ctx, p, src, (*kernel).build)
-}
-
-// targets runs f for every target of a patched tree.
-func targets[T any](ctx context.Context, p Project, src Patched, f func(*kernel, context.Context, arch.Arch) (T, error)) ([]T, error) {
-	k, err := p.newKernel(ctx, src, tools.ForBuild)
+	src, err := source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := p.newKernel(src, versions)
 	if err != nil {
 		return nil, err
 	}

@@ -164,6 +164,9 @@ func (p Project) Patch(ctx context.Context) (Patched, error) {
 		return Patched{}, err
 	}
 	p.UI.Log.Infof("series: %d patches of %s, %d files changed in the tree", len(res.Patches), src.Line.Patches, len(res.Changed))
+	if len(res.Patches) == 0 {
+		p.UI.Log.Warnf("%s/series names no patch: this is the release as it came", src.Line.Patches)
+	}
 	if len(edits) > 0 {
 		p.UI.Log.Warnf("the tree holds changes that are in no patch, and they are built too: %s", listEdits(edits))
 	}
@@ -186,6 +189,14 @@ func listEdits(edits []patch.Edit) string {
 // Checkpatch has the tree's own checkpatch look at the series. What it found is
 // returned beside an error, too.
 func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, error) {
+	line, _, err := p.choose(ctx)
+	if err != nil {
+		return Patched{}, checkpatch.Result{}, err
+	}
+	reports := p.build("reports", line.Name)
+	if err := checkpatch.Forget(reports); err != nil {
+		return Patched{}, checkpatch.Result{}, err
+	}
 	src, err := p.Patch(ctx)
 	if err != nil {
 		return Patched{}, checkpatch.Result{}, err
@@ -196,7 +207,7 @@ func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, er
 	}
 	res, err := checkpatch.Run(ctx, checkpatch.Params{
 		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs,
-		LogDir: strings.TrimSuffix(dir, ".log"), Reports: p.build("reports", src.Line.Name), Log: p.UI.Log,
+		LogDir: strings.TrimSuffix(dir, ".log"), Reports: reports, Log: p.UI.Log,
 	})
 	if err != nil {
 		return Patched{}, res, err

@@ -41,11 +41,15 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err := report.Remove(p.build("reports", line.Name)); err != nil {
 		return report.Report{}, err
 	}
+	versions, err := p.need(ctx, tools.ForBuild, tools.ForBoot)
+	if err != nil {
+		return report.Report{}, err
+	}
 	src, _, err := p.Checkpatch(ctx)
 	if err != nil {
 		return report.Report{}, err
 	}
-	k, err := p.newKernel(ctx, src, tools.ForBuild, tools.ForBoot)
+	k, err := p.newKernel(src, versions)
 	if err != nil {
 		return report.Report{}, err
 	}
