@@ -29,10 +29,17 @@ func TestRealKernel61(t *testing.T) { realKernel(t, "6.1", "") }
 // TestRealKernel54 is the same for a 5.4 tree, where one is at hand: the one
 // KERNEL_SOURCE names, or the pinned release in the cache.
 func TestRealKernel54(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and boots two kernels: 6 minutes on two cores")
+	}
 	const line = "5.4"
 	source := os.Getenv("KERNEL_SOURCE")
 	if source == "" {
-		p := testProject(t, line, "")
+		p, err := Open("../..", os.Getenv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.UI = testUI(t, "")
 		l, _ := p.File.Line(line)
 		l.Sources = []string{"cache"}
 		if _, err := fetch.Available(t.Context(), p.fetchParams(l)); err != nil {
@@ -52,11 +59,6 @@ func realKernel(t *testing.T, line, source string) {
 		t.Skip("builds and boots two kernels: 6 minutes on two cores")
 	}
 	p := testProject(t, line, source)
-	release, err := p.Lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(release)
 	series := filepath.Join(p.Root, "patches", line)
 	names := readSeries(t, series)
 
@@ -123,7 +125,7 @@ func realKernel(t *testing.T, line, source string) {
 	t.Run("a series that grows", func(t *testing.T) { realSeries(t, p, line) })
 }
 
-// testProject returns a project of its own folder with this checkout's
+// testProject returns a project of its own folder, locked, with this checkout's
 // configs, patches and Go code; settings are NAME=value.
 func testProject(t *testing.T, line, source string, settings ...string) Project {
 	t.Helper()
@@ -132,6 +134,12 @@ func testProject(t *testing.T, line, source string, settings ...string) Project 
 		t.Fatal(err)
 	}
 	root := filepath.Join(module, "build", "test", line)
+	out := testUI(t, filepath.Join(root, "build", "log", "bzmage.jsonl"))
+	release, err := Project{Root: root, UI: out}.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
 	for _, dir := range []string{"configs", "patches"} {
 		if err := os.RemoveAll(filepath.Join(root, dir)); err != nil {
 			t.Fatal(err)
@@ -150,13 +158,18 @@ func testProject(t *testing.T, line, source string, settings ...string) Project 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Module = module
-	p.UI, err = ui.New(ui.Options{Out: os.Stderr, CI: true, File: p.build("log", "bzmage.jsonl")})
+	p.Module, p.UI = module, out
+	return p
+}
+
+func testUI(t *testing.T, file string) *ui.UI {
+	t.Helper()
+	out, err := ui.New(ui.Options{Out: os.Stderr, CI: true, File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.UI.Close() })
-	return p
+	t.Cleanup(func() { out.Close() })
+	return out
 }
 
 func verify(t *testing.T, p Project) (report.Report, error) {

@@ -28,11 +28,6 @@ func TestRealKernelLLVM(t *testing.T) {
 		}
 	}
 	p := testProject(t, "6.1", "", "TOOLCHAIN=llvm", "ARCH="+a.Name)
-	release, err := p.Lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer release()
 	r, err := verify(t, p)
 	if err != nil {
 		t.Fatal(err)
