@@ -24,6 +24,12 @@ func realSeries(t *testing.T, p Project, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		// What a failed test edited would stop the next one, as it should.
+		if t.Failed() {
+			os.RemoveAll(tree.Tree.Root)
+		}
+	})
 	edit := func(file, old, fresh string) {
 		t.Helper()
 		path := filepath.Join(tree.Tree.Src(), filepath.FromSlash(file))
