@@ -46,6 +46,11 @@ require (
 	honnef.co/go/tools v0.8.2 // indirect
 )
 
+require (
+	github.com/creack/pty v1.1.24 // indirect
+	mvdan.cc/sh/v3 v3.14.1 // indirect
+)
+
 // mage, so that `go tool mage` works where there is only Go; staticcheck for
 // `mage lint`, pinned like everything else.
 tool (

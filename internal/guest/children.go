@@ -46,6 +46,7 @@ type process struct {
 	env            []string
 	stdin          *os.File // nil: /dev/null
 	stdout, stderr *os.File
+	tty            bool // stdin becomes its controlling terminal
 }
 
 // start starts a program as the leader of a session of its own. Its status
@@ -65,7 +66,7 @@ func (c *children) start(argv []string, p process) (pid int, ended <-chan syscal
 		Dir:   p.dir,
 		Env:   p.env,
 		Files: []uintptr{p.stdin.Fd(), p.stdout.Fd(), p.stderr.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: p.tty},
 	})
 	if err != nil {
 		return 0, nil, fmt.Errorf("start %s: %w", argv[0], err)

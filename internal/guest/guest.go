@@ -42,6 +42,7 @@ const (
 	InitPath     = "/init"
 	ProcrandPath = "/bin/procrand"
 	Test2JSON    = "/bin/test2json"
+	ShellPath    = "/bin/sh" // there for VERIFY_SHELL only
 	WorkDir      = "/verify" // where the checks run, as `go test` runs them in their folder
 )
 
@@ -132,6 +133,9 @@ func (g *guest) live() {
 		g.say("%v", err)
 	}
 	g.say("done, exit code %d", done.Exit)
+	if params.Shell {
+		g.say("the shell: %v", g.shell())
+	}
 }
 
 // prepare mounts, reads the parameters and says hello. The output it returns
