@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,7 +62,8 @@ func commands(ctx context.Context, r *interp.Runner, in io.Reader, out io.Writer
 		}
 		for _, s := range stmts {
 			if err := r.Run(ctx, s); err != nil {
-				if _, ok := interp.IsExitStatus(err); !ok {
+				var exit interp.ExitStatus
+				if !errors.As(err, &exit) {
 					fmt.Fprintln(out, err)
 				}
 			}
@@ -104,7 +106,7 @@ func builtins(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 		}
 		if err := run(hc.Stdout, hc.Stdin, files); err != nil {
 			fmt.Fprintf(hc.Stderr, "%s: %v\n", args[0], err)
-			return interp.NewExitStatus(1)
+			return interp.ExitStatus(1)
 		}
 		return nil
 	}
