@@ -42,6 +42,7 @@ const (
 	InitPath     = "/init"
 	ProcrandPath = "/bin/procrand"
 	Test2JSON    = "/bin/test2json"
+	ShellPath    = "/bin/sh" // there for VERIFY_SHELL only
 	WorkDir      = "/verify" // where the checks run, as `go test` runs them in their folder
 )
 
@@ -132,6 +133,9 @@ func (g *guest) live() {
 		g.say("%v", err)
 	}
 	g.say("done, exit code %d", done.Exit)
+	if params.Shell {
+		g.say("the shell: %v", g.shell())
+	}
 }
 
 // prepare mounts, reads the parameters and says hello. The output it returns
@@ -176,12 +180,12 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 		p.Timeout = event.DefaultTimeout
 	}
 	// If even a write to the port never returns, this still stops the machine.
-	last := time.AfterFunc(p.Timeout+6*g.grace, func() {
+	last := time.AfterFunc(time.Duration(max(1, p.Count))*p.Timeout+6*g.grace, func() {
 		g.say("the checks are stuck")
 		g.say("stop the machine: %v", g.kernel.Restart())
 	})
 	defer last.Stop()
-	return g.runChecks(p, out)
+	return g.rounds(p, out)
 }
 
 // beat sends a tick at each interval until the function it returns is called.

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -31,6 +32,8 @@ type Params struct {
 	Dir          string // where the archive goes; made if needed
 	Module       string // the root folder of bzmage's Go module
 	CheckPackage string // the package of the checks; empty: ./verify
+	Extra        []Extra
+	Shell        bool // put a shell in, for a person
 	Log          *logrus.Logger
 }
 
@@ -107,7 +110,11 @@ func (p Params) build(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, machine(err)
 	}
-	if err := res.write(append(entries, data...)); err != nil {
+	more, err := extra(p.Extra, append(entries, data...))
+	if err != nil {
+		return Result{}, err
+	}
+	if err := res.write(slices.Concat(entries, data, more)); err != nil {
 		return Result{}, machine(err)
 	}
 	p.Log.WithFields(logrus.Fields{"arch": p.Arch, "bytes": res.Size, "checks": len(res.Checks)}).Debug("initramfs written")
@@ -162,9 +169,13 @@ func machine(err error) error {
 
 // recipes are the programs of the archive. The first is the one with the checks.
 func (b *builder) recipes() []recipe {
-	return []recipe{
+	all := []recipe{
 		{name: guest.InitPath[1:], args: []string{"test", "-c"}, pkg: b.CheckPackage},
 		{name: guest.ProcrandPath[1:], args: []string{"build"}, pkg: "./cmd/procrand"},
 		{name: guest.Test2JSON[1:], args: []string{"build"}, pkg: "cmd/test2json"},
 	}
+	if b.Shell {
+		all = append(all, recipe{name: guest.ShellPath[1:], args: []string{"build"}, pkg: "./cmd/guestsh"})
+	}
+	return all
 }

@@ -74,6 +74,8 @@ func realKernel(t *testing.T, line, source string) {
 	if t.Failed() {
 		t.FailNow() // the rest would only repeat it
 	}
+	t.Run("checks that end badly", func(t *testing.T) { badChecks(t, p, line) })
+	t.Run("a shell after the checks", func(t *testing.T) { realShell(t, p, line) })
 	breaks := newBreaker(t, p, line, names)
 	t.Run("nothing changed", func(t *testing.T) {
 		before := logTimes(t, p, line)
@@ -201,7 +203,7 @@ func wantPass(t *testing.T, p Project, r report.Report) {
 		if img, _ := dist.File(dist.Image); img.SHA256 == "" || img.SHA256 != v.SHA256["image"] {
 			t.Errorf("%s: the verdict is about image %s, the dist holds %s", v.Target(), v.SHA256["image"], img.SHA256)
 		}
-		if v.Guest == nil || v.Guest.Release != r.Release+"-bzmage" || v.Guest.CPUs != guestCPUs {
+		if v.Guest == nil || v.Guest.Release != r.Release+"-bzmage" || v.Guest.CPUs != 2 {
 			t.Errorf("%s: the guest was %+v", v.Target(), v.Guest)
 		}
 	}

@@ -22,17 +22,14 @@ import (
 	"bzmage/internal/tools"
 )
 
-// What a guest is given.
-const (
-	guestMemory = 256 // MiB
-	guestCPUs   = 2
-)
-
 // Verify builds every target, boots it, and reports the verdicts. An arch is
 // booted as soon as its image is there. A target that could not be built is in
 // the report too, with the reason; the error is that of every target that did
 // not pass.
 func (p Project) Verify(ctx context.Context) (report.Report, error) {
+	if err := errors.Join(p.checkSelection(), p.checkShell()); err != nil {
+		return report.Report{}, err
+	}
 	line, _, err := p.choose(ctx)
 	if err != nil {
 		return report.Report{}, err
@@ -55,15 +52,20 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	}
 	defer k.close()
 	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
-	r := report.Report{
-		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
-		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified() && len(src.Edits) == 0,
-		Edits: src.Edits, Verdicts: verdicts,
-	}
+	r := k.report(verdicts)
 	if ctx.Err() != nil {
 		return report.Report{}, err
 	}
 	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
+}
+
+func (k *kernel) report(verdicts []boot.Verdict) report.Report {
+	src := k.src
+	return report.Report{
+		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
+		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified() && len(src.Edits) == 0,
+		Edits: src.Edits, Verdicts: verdicts,
+	}
 }
 
 // verdict is verify with an entry in the report for what could not be booted.
@@ -109,16 +111,24 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	if err != nil {
 		return v, err
 	}
-	if old, ok := k.keptVerdict(v); ok {
+	checks, err := k.p.selected(rd.res.Checks)
+	if err != nil {
+		return v, err
+	}
+	if old, ok := k.keptVerdict(v); ok && k.p.Settings.Checks.All() {
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
-	return k.boot(ctx, a, v, machine, rd.res.Checks)
+	return k.boot(ctx, a, v, machine, checks)
 }
 
 func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
+	extra, err := k.guestFiles(a)
+	if err != nil {
+		return initramfs.Result{}, err
+	}
 	return initramfs.Build(ctx, initramfs.Params{
-		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Log: k.p.UI.Log,
+		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell, Log: k.p.UI.Log,
 	})
 }
 
@@ -133,10 +143,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	if err != nil {
 		return boot.Verdict{}, qemu.Machine{}, err
 	}
-	m := qemu.Machine{
-		Arch: a, Release: k.src.Tree.Release, Accel: choice.Accel, Kernel: b.Path(b.Image), Initrd: rd.Path,
-		Memory: guestMemory, CPUs: guestCPUs,
-	}
+	m := k.machine(a, choice.Accel, b, rd)
 	argv, err := m.Argv()
 	if err != nil {
 		return boot.Verdict{}, m, fault.New(fault.Internal, "", "%w", err)
@@ -148,10 +155,13 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 		SHA256: map[string]string{"image": image.SHA256, "config": config.SHA256, "series": k.src.Series.Digest,
 			"initramfs": rd.SHA256, "verifier": rd.Verifier},
 		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": version},
-		Console: k.p.short(k.out("reports", "console-"+k.p.target(a)+".log")),
-		Build:   map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
+		Console: k.p.short(k.out("reports", k.p.consoleName(a))), Run: k.p.Settings.Checks.Run,
+		Build: map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
 	v.Machine["cpu"], _ = m.CPU()
+	if n := k.p.Settings.Checks.Count; n > 1 {
+		v.Count = n
+	}
 	if edits := k.inputs(a)["edits"]; edits != "" {
 		v.SHA256["edits"] = edits
 	}
@@ -159,7 +169,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	if err != nil {
 		return v, m, err
 	}
-	text, err := json.Marshal([]any{v.SHA256, v.Machine, argv, rd.Checks, boot.DefaultLimits(choice.Accel), judge})
+	text, err := json.Marshal([]any{v.SHA256, v.Machine, argv, rd.Checks, k.limits(choice.Accel), judge})
 	v.Key = fmt.Sprintf("%x", sha256.Sum256(text))
 	return v, m, err
 }
@@ -186,12 +196,14 @@ func buildTime(b build.Result) string {
 }
 
 func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
-	if err := k.forgetVerdict(v); err != nil {
-		return v, err
+	if k.p.Settings.Checks.All() {
+		if err := k.forgetVerdict(v); err != nil {
+			return v, err
+		}
 	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
-		Machine: m, Release: v.Release, Expected: checks, Limits: boot.DefaultLimits(m.Accel),
+		Machine: m, Release: v.Release, Expected: checks, Run: v.Run, Count: v.Count, Shell: k.shell(v), Limits: k.limits(m.Accel),
 		Console:  k.p.path(v.Console),
 		Progress: func(text string) { k.p.UI.Progress(a.Name, text) },
 	})
@@ -225,7 +237,7 @@ func (k *kernel) forgetVerdict(v boot.Verdict) error {
 // keepVerdict remembers a pass: only what was proved holds for the next run.
 func (k *kernel) keepVerdict(v boot.Verdict) error {
 	path := k.verdictPath(v)
-	if v.Verdict != boot.Pass {
+	if v.Verdict != boot.Pass || !k.p.Settings.Checks.All() {
 		return nil
 	}
 	text, err := json.MarshalIndent(v, "", "  ")
