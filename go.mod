@@ -44,6 +44,11 @@ require (
 	honnef.co/go/tools v0.8.2 // indirect
 )
 
+require (
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
+	golang.org/x/text v0.28.0 // indirect
+)
+
 // mage, so that `go tool mage` works where there is only Go; staticcheck for
 // `mage lint`, pinned like everything else.
 tool (

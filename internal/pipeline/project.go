@@ -28,6 +28,7 @@ type Project struct {
 	Module   string // the folder of go.mod, with verify/ and cmd/procrand
 	File     kernels.File
 	Settings settings.Settings
+	Force    bool // boot again what has a verdict
 	Keys     keyring.Keys
 	UI       *ui.UI
 }

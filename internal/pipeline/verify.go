@@ -105,7 +105,7 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	if err != nil {
 		return v, err
 	}
-	if old, ok := k.keptVerdict(v); ok {
+	if old, ok := k.keptVerdict(v); ok && !k.p.Force {
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
@@ -148,6 +148,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 		Build:   map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
 	v.Machine["cpu"], _ = m.CPU()
+	v.BuildID = buildID(b.Path("vmlinux"))
 	if edits := k.inputs(a)["edits"]; edits != "" {
 		v.SHA256["edits"] = edits
 	}
@@ -185,6 +186,9 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 	if err := k.forgetVerdict(v); err != nil {
 		return v, err
 	}
+	if err := k.exact(v, m, "before"); err != nil {
+		return v, err
+	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
 		Machine: m, Release: v.Release, Expected: checks, Limits: boot.DefaultLimits(m.Accel),
@@ -193,6 +197,9 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 	})
 	k.p.UI.Progress(a.Name, "")
 	if err != nil {
+		return v, err
+	}
+	if err := k.exact(v, m, "during"); err != nil {
 		return v, err
 	}
 	v.Judge(out)
