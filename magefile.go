@@ -12,6 +12,8 @@ import (
 
 	// mage:import config
 	_ "bzmage/internal/target/config"
+	// mage:import verify
+	_ "bzmage/internal/target/verify"
 )
 
 // Setup installs the tools that are missing on this machine.

@@ -53,6 +53,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if ctx.Err() != nil {
 		return report.Report{}, err
 	}
+	err = errors.Join(err, p.skips(&r))
 	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
 }
 
