@@ -206,5 +206,5 @@ func (v Verdict) Err() error {
 	if len(v.Tail) > 0 {
 		msg += "\nthe console's last lines:\n  " + strings.Join(v.Tail[max(0, len(v.Tail)-10):], "\n  ")
 	}
-	return fault.New(kind, "the whole console: "+v.Console, "%s", msg)
+	return fault.New(kind, "the whole console: less "+v.Console, "%s", msg)
 }

@@ -79,8 +79,9 @@ type Report struct {
 	Problems []string `json:"problems"` // beside those of the checks
 }
 
-// Compare holds what became of the checks against what is known.
-func Compare(rules Rules, with, without []boot.Verdict) Report {
+// Compare holds what became of the checks against what is known. there are
+// the checks that exist, of which a run may have selected some.
+func Compare(rules Rules, there []string, with, without []boot.Verdict) Report {
 	r := Report{Problems: []string{}}
 	r.fill(with, func(c *Check) map[string]string { return c.With })
 	r.fill(without, func(c *Check) map[string]string { return c.Without })
@@ -90,7 +91,7 @@ func Compare(rules Rules, with, without []boot.Verdict) Report {
 		c.judge()
 	}
 	for _, name := range rules.Independent {
-		if !slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Name == name }) {
+		if !slices.Contains(there, name) {
 			r.Problems = append(r.Problems, "there is no check "+name+", which is said to be independent of the series")
 		}
 	}

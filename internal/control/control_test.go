@@ -51,7 +51,7 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := Compare(Rules{Independent: tt.known}, tt.with, tt.without)
+			r := Compare(Rules{Independent: tt.known}, []string{"TestA", "TestB", "TestC"}, tt.with, tt.without)
 			r.Line = "6.1"
 			err := r.Err()
 			if (err != nil) != (tt.want != "") {
@@ -85,7 +85,7 @@ func TestCompare(t *testing.T) {
 func TestTableAndHint(t *testing.T) {
 	with := []boot.Verdict{verdict("x86_64", boot.Pass, "TestA=pass", "TestB=pass", "TestC=pass"), verdict("arm64", boot.Pass, "TestA=pass", "TestB=pass", "TestC=pass")}
 	without := []boot.Verdict{verdict("x86_64", boot.CheckFailed, "TestA=fail", "TestB=pass", "TestC=pass"), verdict("arm64", boot.CheckFailed, "TestA=fail", "TestB=pass", "TestC=")}
-	r := Compare(Rules{Independent: []string{"TestB"}}, with, without)
+	r := Compare(Rules{Independent: []string{"TestB"}}, []string{"TestA", "TestB", "TestC"}, with, without)
 	r.Line = "6.1"
 	if hint := fault.HintOf(r.Err()); !strings.HasSuffix(hint, `below [every] or [line."6.1"]: independent = ["TestB"]`) {
 		t.Errorf("hint %q", hint)

@@ -3,11 +3,13 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/boot"
 	"bzmage/internal/control"
 	"bzmage/internal/fault"
+	"bzmage/internal/initramfs"
 	"bzmage/internal/patch"
 	"bzmage/internal/report"
 	"bzmage/internal/series"
@@ -46,7 +48,12 @@ func (p Project) VerifyControl(ctx context.Context) (control.Report, error) {
 	if err != nil {
 		return control.Report{}, err
 	}
-	r := control.Compare(known.Of(src.Line.Name), with, without)
+	a := p.Settings.Archs[0]
+	rd, err := initramfs.Load(filepath.Join(p.build("initramfs", a.Name), "initramfs-"+a.GOARCH+".cpio"))
+	if err != nil {
+		return control.Report{}, fault.New(fault.Machine, "run the same again", "the list of the checks: %w", err)
+	}
+	r := control.Compare(known.Of(src.Line.Name), rd.Checks, with, without)
 	r.Line, r.Release, r.Series = src.Line.Name, src.Tree.Release, src.Series.Digest
 	text, err := r.JSON()
 	if err != nil {
