@@ -131,6 +131,26 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// Where checks run more than once, parts belong to the run they are in, also
+// behind one that failed.
+func TestPartsOfRepeatedChecks(t *testing.T) {
+	s := NewState("1d", []string{"TestA"})
+	s.Repeat(2)
+	s.Add(Record{Type: TypeHello, ID: "1d", Hello: &Hello{Proto: Proto}})
+	for range 2 {
+		for _, e := range [][2]string{{"run", "TestA"}, {"run", "TestA/x"}, {Fail, "TestA/x"}, {Fail, "TestA"}} {
+			s.Add(record(e[0], e[1], ""))
+		}
+	}
+	if v := s.Result().Violations; v != nil {
+		t.Errorf("violations %q", v)
+	}
+	s.Add(record("run", "TestA/x", ""))
+	if d := cmp.Diff([]string{"part TestA/x of a check that had ended"}, s.Result().Violations); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestStateIsBounded(t *testing.T) {
 	s := NewState("1d", nil)
 	flood := strings.Repeat("ä\x01", 50_000) // \x01 goes when cleaned

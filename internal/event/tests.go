@@ -36,17 +36,13 @@ func (s *State) test(r Record) {
 		if !s.keep(s.outputs[i], e.Output) {
 			c.Cut = true
 		}
+		if m := metrics(c.Name, e.Output); m != nil && strings.HasPrefix(c.Name, Benchmark) {
+			c.Metrics = m
+		}
+	case Run:
+		s.begin(i)
 	case Pass, Fail, Skip:
-		if c.Status != "" {
-			s.Violate("check %s ended twice: %s and %s", c.Name, c.Status, e.Action)
-			if c.Status == Fail {
-				return
-			}
-		}
-		c.Status = e.Action
-		if e.Elapsed != nil {
-			c.Elapsed = max(0, *e.Elapsed)
-		}
+		s.end(i, e)
 	}
 }
 
@@ -58,7 +54,7 @@ func (s *State) partOf(name string) {
 	}
 	if i, ok := s.index[top]; !ok {
 		s.Violate("part %s of a check that did not begin", short(name))
-	} else if s.res.Checks[i].Status != "" {
+	} else if r := s.runs[i]; r.ended > 0 && r.began <= r.ended {
 		s.Violate("part %s of a check that had ended", short(name))
 	}
 }
@@ -84,6 +80,7 @@ func (s *State) check(name string) (int, bool) {
 	s.index[name] = i
 	s.res.Checks = append(s.res.Checks, Check{Name: name})
 	s.outputs = append(s.outputs, new(strings.Builder))
+	s.runs = append(s.runs, runs{})
 	return i, true
 }
 
