@@ -31,6 +31,7 @@ require (
 	github.com/google/go-cmp v0.7.0 // differences a person can read
 	github.com/owenrumney/go-sarif/v3 v3.3.1 // holds the schema of SARIF 2.1.0; we write SARIF with structs of our own, as its defaults are not valid
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the command line as users see it
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // JSON Schema 2020-12, which verdict.json has; gojsonschema ends at draft 7
 	github.com/xeipuuv/gojsonschema v1.2.0 // checks a document against that schema; go-sarif brings it
 )
 
@@ -44,6 +45,7 @@ require (
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )

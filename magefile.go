@@ -12,6 +12,8 @@ import (
 
 	// mage:import config
 	_ "bzmage/internal/target/config"
+	// mage:import verify
+	_ "bzmage/internal/target/verify"
 )
 
 // Setup installs the tools that are missing on this machine.
@@ -35,8 +37,8 @@ func Config(ctx context.Context) error { return target.Config(ctx) }
 // Build compiles the patched kernel for each arch.
 func Build(ctx context.Context) error { return target.Build(ctx) }
 
-// Verify boots each kernel in QEMU and runs the checks inside it.
-func Verify(ctx context.Context) error { return target.Verify(ctx) }
+// Verify boots each kernel in QEMU and runs the checks inside it; -f: boots again.
+func Verify(ctx context.Context, f *bool) error { return target.Verify(ctx, f) }
 
 // Demo boots the patched kernel and shows its random numbers until Ctrl-C.
 func Demo(ctx context.Context) error { return target.Demo(ctx) }

@@ -27,7 +27,6 @@ import (
 	"bzmage/internal/console"
 	"bzmage/internal/event"
 	"bzmage/internal/fault"
-	"bzmage/internal/plain"
 	"bzmage/internal/qemu"
 	"bzmage/internal/run"
 )
@@ -38,10 +37,6 @@ type Limits struct {
 	Total   time.Duration // from QEMU's start to its end
 	Panic   time.Duration // from a fatal crash to QEMU's end
 }
-
-// maxConsole is how many bytes a console may print: a kernel that complains
-// without end is alive, and must not fill the disk.
-const maxConsole = 64 << 20
 
 // DefaultLimits returns the limits for an accelerator. The guest sends a tick
 // each second, so silence means that it does not run any more.
@@ -93,6 +88,8 @@ type Outcome struct {
 	Hello   time.Duration
 	Total   time.Duration
 	Stderr  string // what QEMU itself complained of
+	Started time.Time
+	Times   Timeline
 }
 
 // These end a boot from inside.
@@ -163,10 +160,12 @@ type guest struct {
 	start  time.Time
 	ours   net.Conn
 	theirs *os.File
-	stderr strings.Builder
+	stderr words
+	clock  clock
 
 	heard  atomic.Int64 // time of the last sign of life, ns since start
 	spoken atomic.Int64 // bytes of the console
+	told   atomic.Int64 // bytes of the records
 
 	mu    sync.Mutex
 	con   *console.Reader
@@ -192,10 +191,13 @@ func newGuest(p Params, id string) (*guest, error) {
 		theirs.Close()
 		return nil, fault.New(fault.Machine, "", "make a socket for the guest: %w", err)
 	}
-	return &guest{
-		p: p, start: time.Now(), ours: conn, theirs: theirs, ended: make(chan struct{}),
+	now := time.Now()
+	g := &guest{
+		p: p, start: now, clock: clock{start: now}, ours: conn, theirs: theirs, ended: make(chan struct{}),
 		con: console.NewReader(), state: p.state(id),
-	}, nil
+	}
+	g.stderr.count = &g.spoken
+	return g, nil
 }
 
 func (g *guest) close() {
@@ -210,6 +212,7 @@ func (g *guest) Write(b []byte) (int, error) {
 		return len(b), g.p.Shell.show(b)
 	}
 	g.spoken.Add(int64(len(b)))
+	g.clock.console(b)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, err := g.con.Write(b)
@@ -235,6 +238,7 @@ func (g *guest) readEvents() {
 			g.state.Violate("%v", bad)
 		} else {
 			g.state.Add(rec)
+			g.clock.record(rec)
 		}
 		if g.state.Ended() && !over {
 			over = true
@@ -269,6 +273,7 @@ type signOfLife struct{ g *guest }
 
 func (s signOfLife) Write(b []byte) (int, error) {
 	s.g.alive()
+	s.g.told.Add(int64(len(b)))
 	return len(b), nil
 }
 
@@ -297,6 +302,8 @@ func (g *guest) watch(ctx context.Context, end context.CancelCauseFunc) {
 			end(fmt.Errorf("%w: nothing from the guest for %v", errSilent, l.Silence))
 		case g.spoken.Load() > maxConsole:
 			end(fmt.Errorf("%w: the console printed more than %d MB", errFlood, maxConsole>>20))
+		case g.told.Load() > maxRecords:
+			end(fmt.Errorf("%w: the guest sent more than %d MB of records", errFlood, maxRecords>>20))
 		case now > l.Total:
 			end(fmt.Errorf("%w: not done after %v", errTooLong, l.Total))
 		}
@@ -309,7 +316,8 @@ func (g *guest) outcome(err, why error) Outcome {
 	g.con.Close()
 	o := Outcome{
 		Events: g.state.Result(), Crashes: g.con.Crashes(), Tail: g.con.Tail(),
-		Hello: g.hello, Total: time.Since(g.start), Stderr: plain.Text(g.stderr.String()),
+		Hello: g.hello, Total: time.Since(g.start), Stderr: g.stderr.String(),
+		Started: g.start, Times: g.clock.end(),
 	}
 	switch {
 	case errors.Is(why, errSilent), errors.Is(why, errTooLong), errors.Is(why, errFlood):

@@ -23,7 +23,7 @@ for want in -nodefaults -no-reboot '-serial stdio' 'socket,id=port0,fd=3' 'name=
 	case "$*" in *"$want"*) ;; *) echo "fake: no $want in: $*" >&2; exit 99;; esac
 done
 id=$(printf '%s' "$*" | sed 's/.*bzmage.id=\([0-9a-f]*\).*/\1/')
-hello() { printf '{"type":"hello","id":"%s","hello":{"proto":1,"release":"%s","version":"#1","machine":"x86_64","cpus":2,"cmdline":""}}\n' "$id" "${1:-5.4.1-x}" >&3; }
+hello() { printf '{"type":"hello","id":"%s","hello":{"proto":1,"release":"%s","version":"#1","machine":"x86_64","cpus":2,"build_id":"%s","cmdline":""}}\n' "$id" "${1:-5.4.1-x}" "$build" >&3; }
 ev() { printf '{"type":"test","test":{"Action":"%s","Package":"bzmage/verify","Test":"%s"}}\n' "$1" "$2" >&3; }
 ok() { ev run $1; ev pass $1; }
 done_() { printf '{"type":"done","id":"%s","done":{"exit":%s,"uptime":1}}\n' "$id" "${1:-0}" >&3; }

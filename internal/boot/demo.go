@@ -76,12 +76,12 @@ func Demo(ctx context.Context, p DemoParams) error {
 	}
 	o := events.outcome(err, why)
 	if o.Hung != "" {
-		return fault.New(fault.Hung, "the whole console: "+p.Console, "the demo hangs: %s", o.Hung)
+		return fault.New(fault.Hung, "the whole console: less "+p.Console, "the demo hangs: %s", o.Hung)
 	}
 	if len(o.Crashes) > 0 {
-		return fault.New(fault.Crashed, "the whole console: "+p.Console, "the demo's kernel crashed: %s", o.Crashes[0].Title)
+		return fault.New(fault.Crashed, "the whole console: less "+p.Console, "the demo's kernel crashed: %s", o.Crashes[0].Title)
 	}
-	return fault.New(fault.EarlyExit, "the whole console: "+p.Console, "the demo's machine stopped: %s", firstLine(o.Stderr, fmt.Sprint(err)))
+	return fault.New(fault.EarlyExit, "the whole console: less "+p.Console, "the demo's machine stopped: %s", brief(firstLine(o.Stderr, fmt.Sprint(err))))
 }
 
 // copyClean copies text a piece at a time. It returns errDemoEnd when out does

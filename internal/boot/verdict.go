@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"bzmage/internal/console"
 	"bzmage/internal/event"
@@ -30,6 +31,9 @@ type Verdict struct {
 
 	Toolchain string `json:"toolchain,omitempty"` // empty: the default
 
+	BuildID string    `json:"build_id,omitempty"` // the linker's hash of the kernel, which the guest has to say; empty: it has none
+	Started time.Time `json:"started,omitzero"`   // when QEMU was started
+
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason,omitempty"` // why it is not a pass
 	Fault   string `json:"fault,omitempty"`  // the kind of [fault], which has an exit code
@@ -48,6 +52,8 @@ type Verdict struct {
 	Tail    []string        `json:"tail,omitempty"`   // last lines of the console, when it is not a pass
 	Guest   *event.Hello    `json:"guest,omitempty"`  // what the kernel said it was
 	Output  string          `json:"output,omitempty"` // of the run as a whole, when it is not a pass
+
+	Times Timeline `json:"timeline"`
 
 	BootSeconds  float64 `json:"boot_seconds"`  // QEMU's start to the first record
 	TotalSeconds float64 `json:"total_seconds"` // QEMU's start to its end
@@ -85,8 +91,10 @@ func (v *Verdict) Judge(o Outcome) {
 	v.Checks, v.Missing, v.Broken = o.Events.Checks, o.Events.Missing, o.Events.Violations
 	v.Crashes, v.Guest = o.Crashes, o.Events.Hello
 	v.BootSeconds, v.TotalSeconds = o.Hello.Seconds(), o.Total.Seconds()
+	v.Started, v.Times = o.Started.UTC().Truncate(time.Millisecond), o.Times
 	var kind fault.Kind
 	v.Verdict, v.Reason, kind = v.judge(o)
+	v.Reason = brief(v.Reason)
 	if v.Verdict == Pass {
 		return
 	}
@@ -109,6 +117,8 @@ func (v *Verdict) judge(o Outcome) (verdict, reason string, kind fault.Kind) {
 		return NoVerdict, "the machine stopped before the checks began", fault.EarlyExit
 	case ev.Hello.Release != v.Release:
 		return NoVerdict, fmt.Sprintf("the guest is %s, not %s", ev.Hello.Release, v.Release), fault.NoVerdict
+	case v.BuildID != "" && ev.Hello.BuildID != v.BuildID:
+		return NoVerdict, fmt.Sprintf("the guest is another kernel: its build ID is %q, not %s", ev.Hello.BuildID, v.BuildID), fault.NoVerdict
 	case ev.Done == nil:
 		return NoVerdict, "the machine stopped before the last record" + where(ev), fault.MissingDone
 	case len(failed) > 0:
@@ -166,5 +176,5 @@ func (v Verdict) Err() error {
 	if len(v.Tail) > 0 {
 		msg += "\nthe console's last lines:\n  " + strings.Join(v.Tail[max(0, len(v.Tail)-10):], "\n  ")
 	}
-	return fault.New(kind, "the whole console: "+v.Console, "%s", msg)
+	return fault.New(kind, "the whole console: less "+v.Console, "%s", msg)
 }

@@ -61,7 +61,8 @@ type Hello struct {
 	Version string `json:"version"` // uname -v
 	Machine string `json:"machine"` // uname -m
 	CPUs    int    `json:"cpus"`
-	Cmdline string `json:"cmdline"` // the kernel's command line
+	BuildID string `json:"build_id,omitempty"` // the linker's hash of this very kernel; see package buildid
+	Cmdline string `json:"cmdline"`            // the kernel's command line
 }
 
 // Done says how the checks ended.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
+
+	"bzmage/internal/plain"
 )
 
 // What the host keeps of a benchmark's metrics.
@@ -36,7 +38,7 @@ func metrics(name, line string) map[string]float64 {
 		if v.OrigUnit != "" { // the library turns ns into s
 			unit, value = v.OrigUnit, v.OrigValue
 		}
-		if len(unit) > keepUnit || clean(unit) != unit || math.IsNaN(value) || math.IsInf(value, 0) {
+		if len(unit) > keepUnit || plain.Text(unit) != unit || math.IsNaN(value) || math.IsInf(value, 0) {
 			return nil
 		}
 		values[unit] = value

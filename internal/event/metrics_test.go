@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bzmage/internal/plain"
 )
 
 func TestMetrics(t *testing.T) {
@@ -39,7 +41,7 @@ func FuzzMetrics(f *testing.F) {
 			t.Error("too many")
 		}
 		for unit, v := range m {
-			if v != v || clean(unit) != unit || len(unit) > keepUnit {
+			if v != v || plain.Text(unit) != unit || len(unit) > keepUnit {
 				t.Errorf("%q: %v", unit, v)
 			}
 		}

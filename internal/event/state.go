@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"bzmage/internal/plain"
 )
 
 // What the host keeps of a stream, whatever the guest sends.
@@ -164,7 +166,7 @@ func (s *State) Violate(format string, args ...any) {
 		s.more++
 		return
 	}
-	s.res.Violations = append(s.res.Violations, clean(fmt.Sprintf(format, args...)))
+	s.res.Violations = append(s.res.Violations, plain.Line(fmt.Sprintf(format, args...), keepName))
 }
 
 // Greeted says whether the hello has come.
@@ -199,8 +201,10 @@ func (s *State) hello(r Record) {
 		return
 	}
 	h := *r.Hello
-	h.Release, h.Version, h.Machine = clean(short(h.Release)), clean(short(h.Version)), clean(short(h.Machine))
-	h.Cmdline = clean(cut(h.Cmdline, 4096))
+	for _, f := range []*string{&h.Release, &h.Version, &h.Machine, &h.BuildID} {
+		*f = plain.Line(*f, 200)
+	}
+	h.Cmdline = plain.Line(h.Cmdline, 4096)
 	s.res.Hello = &h
 	if h.Proto != Proto {
 		s.Violate("the guest speaks protocol %d, not %d", h.Proto, Proto)
@@ -210,7 +214,7 @@ func (s *State) hello(r Record) {
 
 func (s *State) done(r Record) {
 	d := *r.Done
-	d.Error = clean(cut(d.Error, 4096))
+	d.Error = plain.Line(d.Error, 4096)
 	s.res.Done, s.ended = &d, true
 	s.sameID(r)
 	if failed := s.res.Failed(); d.Exit == 0 && len(failed) > 0 {
@@ -222,16 +226,6 @@ func (s *State) sameID(r Record) {
 	if r.ID != s.id {
 		s.Violate("the %s has the id %q of another boot, not %q", r.Type, short(r.ID), s.id)
 	}
-}
-
-// clean replaces what a terminal or an XML parser would not take as text.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
 }
 
 func short(s string) string { return cut(s, 200) }

@@ -58,7 +58,7 @@ func TestResultOfAPass(t *testing.T) {
 		Checks: []Check{
 			{Name: "TestA", Status: Pass, Elapsed: 0.25, Output: "=== RUN\n"},
 			{Name: "TestA/part", Status: Pass, Elapsed: 0.25},
-			{Name: "TestB", Status: Skip, Output: "why\n\uFFFD[2J\uFFFD\n"},
+			{Name: "TestB", Status: Skip, Output: "why\n\n"},
 		},
 		Output: "PASS\n",
 		Done:   &Done{Uptime: 2},
@@ -103,18 +103,23 @@ func TestProblems(t *testing.T) {
 			[]string{`the hello has the id "2e" of another boot, not "1d"`, `the done has the id "" of another boot, not "1d"`}},
 		{"another protocol", []string{strings.Replace(hello, `"proto":1`, `"proto":9`, 1), passA, done}, []string{"the guest speaks protocol 9, not 1"}},
 		{"missing", []string{hello, ev("run", "TestA", ""), done}, []string{"check TestA did not end"}},
-		{"unexpected", []string{hello, passA, ev(Pass, "TestB", ""), ev(Pass, "TestB/part", ""), done},
+		{"unexpected", []string{hello, passA, ev("run", "TestB", ""), ev(Pass, "TestB/part", ""), ev(Pass, "TestB", ""), done},
 			[]string{"check TestB was not expected", "check TestB/part was not expected"}},
 		{"ended twice", []string{hello, ev(Fail, "TestA", ""), passA, done},
 			[]string{"check TestA ended twice: fail and pass", "the done says exit code 0, but check TestA failed", "check TestA failed"}},
 		{"failed", []string{hello, ev(Fail, "TestA", ""), strings.Replace(done, `"exit":0`, `"exit":1`, 1)},
 			[]string{"the checks ended with exit code 1", "check TestA failed"}},
-		{"failed part", []string{hello, ev(Fail, "TestA/x", ""), passA, strings.Replace(done, `"exit":0`, `"exit":1`, 1)},
+		{"failed part", []string{hello, ev("run", "TestA", ""), ev(Fail, "TestA/x", ""), passA, strings.Replace(done, `"exit":0`, `"exit":1`, 1)},
 			[]string{"the checks ended with exit code 1", "check TestA/x failed"}},
 		{"exit code alone", []string{hello, passA, strings.Replace(done, `"exit":0`, `"exit":2`, 1)}, []string{"the checks ended with exit code 2"}},
 		{"error of the guest", []string{hello, passA, strings.Replace(done, `"exit":0`, `"exit":0,"error":"mount /proc"`, 1)}, []string{"the guest says: mount /proc"}},
+		{"a part before its check", []string{hello, ev("run", "TestA/x", ""), ev(Pass, "TestA/x", ""), passA, done},
+			[]string{"part TestA/x of a check that did not begin", "part TestA/x of a check that did not begin"}},
+		{"a part after its check", []string{hello, passA, ev("run", "TestA/x", ""), done}, []string{"part TestA/x of a check that had ended"}},
 		{"another package", []string{hello, strings.Replace(passA, Package, "fmt", 1), done}, []string{`a test event of package "fmt"`}},
 		{"bad name", []string{hello, passA, ev(Pass, "Test\x1b", ""), done}, []string{"\"Test\\x1b\" is not the name of a check"}},
+		{"a name with a newline", []string{hello, passA, ev("run", "TestA\nok 1", ""), done}, []string{`"TestA\nok 1" is not the name of a check`}},
+		{"a name that turns text", []string{hello, ev("run", "TestA", ""), ev("run", "TestA/\u202exe", ""), passA, done}, []string{`"TestA/\u202exe" is not the name of a check`}},
 		{"garbage", []string{hello, "garbage", passA, done}, []string{"line 2 of the events: invalid character 'g' looking for beginning of value"}},
 	}
 	for _, tt := range tests {
@@ -126,9 +131,29 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// Where checks run more than once, parts belong to the run they are in, also
+// behind one that failed.
+func TestPartsOfRepeatedChecks(t *testing.T) {
+	s := NewState("1d", []string{"TestA"})
+	s.Repeat(2)
+	s.Add(Record{Type: TypeHello, ID: "1d", Hello: &Hello{Proto: Proto}})
+	for range 2 {
+		for _, e := range [][2]string{{"run", "TestA"}, {"run", "TestA/x"}, {Fail, "TestA/x"}, {Fail, "TestA"}} {
+			s.Add(record(e[0], e[1], ""))
+		}
+	}
+	if v := s.Result().Violations; v != nil {
+		t.Errorf("violations %q", v)
+	}
+	s.Add(record("run", "TestA/x", ""))
+	if d := cmp.Diff([]string{"part TestA/x of a check that had ended"}, s.Result().Violations); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestStateIsBounded(t *testing.T) {
 	s := NewState("1d", nil)
-	flood := strings.Repeat("ä\x01", 20_000) // \x01 grows when cleaned
+	flood := strings.Repeat("ä\x01", 50_000) // \x01 goes when cleaned
 	s.Add(Record{Type: TypeHello, ID: "1d", Hello: &Hello{Proto: Proto}})
 	for i := range 225 {
 		s.Add(record("output", fmt.Sprint("Test", i%75), flood))
@@ -152,7 +177,7 @@ func TestStateIsBounded(t *testing.T) {
 	}
 }
 
-func FuzzStream(f *testing.F) {
+func FuzzReader(f *testing.F) {
 	f.Add([]byte(hello + "\n" + ev("run", "TestA", "") + "\n" + ev("output", "TestA", "x\n") + "\n" + ev(Fail, "TestA", "") + "\n" + done + "\n"))
 	f.Add([]byte("{\"type\":\"tick\"}\n\n\xff\n{"))
 	f.Add([]byte(`{"type":"test","test":{"Action":"pass","Test":"TestA","Elapsed":-1e300}}`))

@@ -1,6 +1,10 @@
 package event
 
-import "strings"
+import (
+	"strings"
+
+	"bzmage/internal/plain"
+)
 
 // test takes in one event of test2json. Actions that say nothing about how a
 // check went (pause, cont, start, and those of a later Go) are passed over.
@@ -18,6 +22,9 @@ func (s *State) test(r Record) {
 			s.keep(&s.run, e.Output)
 		}
 		return
+	}
+	if e.Action != "output" {
+		s.partOf(e.Test)
 	}
 	i, ok := s.check(e.Test)
 	if !ok {
@@ -39,6 +46,19 @@ func (s *State) test(r Record) {
 	}
 }
 
+// partOf notes a part that begins or ends where its check does not run.
+func (s *State) partOf(name string) {
+	top, _, isPart := strings.Cut(name, "/")
+	if !isPart {
+		return
+	}
+	if i, ok := s.index[top]; !ok {
+		s.Violate("part %s of a check that did not begin", short(name))
+	} else if r := s.runs[i]; r.ended > 0 && r.began <= r.ended {
+		s.Violate("part %s of a check that had ended", short(name))
+	}
+}
+
 // check returns the place in res.Checks of the check of that name.
 func (s *State) check(name string) (int, bool) {
 	if i, ok := s.index[name]; ok {
@@ -46,7 +66,7 @@ func (s *State) check(name string) (int, bool) {
 	}
 	top, _, _ := strings.Cut(name, "/")
 	switch {
-	case len(name) > keepName || clean(name) != name || strings.ContainsAny(name, "\n\t"):
+	case len(name) > keepName || plain.Text(name) != name || strings.ContainsAny(name, "\n\t"):
 		s.Violate("%q is not the name of a check", short(name))
 		return 0, false
 	case s.expected != nil && !s.expected[top]:
@@ -68,9 +88,8 @@ func (s *State) check(name string) (int, bool) {
 // kept.
 func (s *State) keep(b *strings.Builder, text string) bool {
 	room := max(0, min(keepOutput-b.Len(), keepTotal-s.total))
-	whole := clean(cut(text, room)) // no more work than there is room for
-	kept := cut(whole, room)        // cleaning may have lengthened it
+	kept := plain.Text(cut(text, room)) // no more work than there is room for
 	b.WriteString(kept)
 	s.total += len(kept)
-	return len(kept) == len(whole) && len(text) <= room
+	return len(text) <= room
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bzmage/internal/buildid"
 	"bzmage/internal/event"
 )
 
@@ -23,7 +24,11 @@ func (linux) Hello() (event.Hello, error) {
 	if err := unix.Uname(&u); err != nil {
 		return event.Hello{}, fmt.Errorf("ask the kernel for its name: %w", err)
 	}
+	// A kernel without notes has no ID to tell; the host knows whether it should.
+	notes, _ := os.ReadFile(buildid.Notes)
+	id, _ := buildid.Parse(notes)
 	return event.Hello{
+		BuildID: id,
 		Proto:   event.Proto,
 		Release: unix.ByteSliceToString(u.Release[:]),
 		Version: unix.ByteSliceToString(u.Version[:]),

@@ -39,9 +39,8 @@ func (p Project) SeriesBisect(ctx context.Context, check string) (series.Bisecti
 	if err != nil {
 		return series.Bisection{}, err
 	}
-	if len(src.Edits) > 0 {
-		return series.Bisection{}, fault.New(fault.Patch, "fold them into the series first: go tool mage series:refresh, or series:new TITLE",
-			"the tree holds changes that are in no patch: %s", listEdits(src.Edits))
+	if err := wholeTree(src); err != nil {
+		return series.Bisection{}, err
 	}
 	k, err := p.newKernel(src, versions)
 	if err != nil {

@@ -28,6 +28,7 @@ type Project struct {
 	Module   string // the folder of go.mod, with verify/ and cmd/procrand
 	File     kernels.File
 	Settings settings.Settings
+	Force    bool // boot again what has a verdict
 	Keys     keyring.Keys
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
@@ -47,7 +48,7 @@ func Stages() []Stage {
 		{"build", "a tree and a .config, per arch", "a dist under build/dist: image, vmlinux, System.map, config, build.json"},
 		{"initramfs", "verify/*.go and cmd/procrand, per arch", "an initramfs whose /init is the checks"},
 		{"boot", "an image and an initramfs", "a verdict about those exact bytes"},
-		{"report", "verdicts", "build/reports/<line>: verdict.json, junit.xml, console logs"},
+		{"report", "verdicts", "build/reports/<line>: verdict.json, junit.xml, verdict.ktap, console logs"},
 	}
 }
 

@@ -56,6 +56,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if ctx.Err() != nil {
 		return report.Report{}, err
 	}
+	err = errors.Join(err, p.skips(&r))
 	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
 }
 
@@ -115,7 +116,7 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	if err != nil {
 		return v, err
 	}
-	if old, ok := k.keptVerdict(v); ok && k.p.Settings.Checks.All() {
+	if old, ok := k.keptVerdict(v); ok && k.p.Settings.Checks.All() && !k.p.Force {
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
@@ -162,6 +163,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	if n := k.p.Settings.Checks.Count; n > 1 {
 		v.Count = n
 	}
+	v.BuildID = buildID(b.Path("vmlinux"))
 	if edits := k.inputs(a)["edits"]; edits != "" {
 		v.SHA256["edits"] = edits
 	}
@@ -201,6 +203,9 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 			return v, err
 		}
 	}
+	if err := k.exact(v, m, "before"); err != nil {
+		return v, err
+	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
 		Machine: m, Release: v.Release, Expected: checks, Run: v.Run, Count: v.Count, Shell: k.shell(v), Limits: k.limits(m.Accel),
@@ -209,6 +214,9 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 	})
 	k.p.UI.Progress(a.Name, "")
 	if err != nil {
+		return v, err
+	}
+	if err := k.exact(v, m, "during"); err != nil {
 		return v, err
 	}
 	v.Judge(out)

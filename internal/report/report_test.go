@@ -71,7 +71,7 @@ func TestTable(t *testing.T) {
 
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
-	if err := JUnit(&b, verdicts()); err != nil {
+	if err := JUnit(&b, Report{Verdicts: verdicts()}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "junit.golden", b.Bytes())
@@ -99,10 +99,13 @@ func TestWrite(t *testing.T) {
 	if err := json.Unmarshal(text, &out); err != nil {
 		t.Fatal(err)
 	}
+	in.Schema, in.Version = SchemaName, Version
 	if d := cmp.Diff(in, out); d != "" {
 		t.Errorf("verdict.json gives another value:\n%s", d)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "junit.xml")); err != nil {
-		t.Error(err)
+	for _, name := range []string{"junit.xml", "verdict.ktap", SchemaName} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
 	}
 }

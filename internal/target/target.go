@@ -163,10 +163,12 @@ func Build(ctx context.Context) error {
 	return run(ctx, func(ctx context.Context, p pipeline.Project) error { return second(p.Build(ctx)) })
 }
 
-// Verify boots the kernels and prints the table of verdicts.
-func Verify(ctx context.Context) error {
+// Verify boots the kernels and prints the table of verdicts; with force it
+// boots what has a verdict, too.
+func Verify(ctx context.Context, force *bool) error {
 	return run(ctx, func(ctx context.Context, p pipeline.Project) error {
 		p.Terminal = os.Stdin
+		p.Force = force != nil && *force
 		r, err := p.Verify(ctx)
 		if len(r.Verdicts) > 0 {
 			err = errors.Join(err, report.Table(os.Stdout, r.Verdicts))
