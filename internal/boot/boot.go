@@ -52,6 +52,14 @@ func DefaultLimits(accel string) Limits {
 	return Limits{Silence: 15 * time.Second, Total: 15 * time.Minute, Panic: 2 * time.Second}
 }
 
+// Scale returns the limits of a guest that may take factor times longer. A
+// tick still comes each second, but only where the kernel does not hold the
+// CPUs that long.
+func (l Limits) Scale(factor float64) Limits {
+	by := func(d time.Duration) time.Duration { return time.Duration(float64(d) * factor) }
+	return Limits{Silence: by(l.Silence), Total: by(l.Total), Panic: by(l.Panic)}
+}
+
 // checks is how long the checks may take, so that the guest itself can say
 // which one hangs before the host ends it; 0 leaves it to the guest.
 func (l Limits) checks() time.Duration {

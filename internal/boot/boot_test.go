@@ -149,7 +149,7 @@ func TestDemo(t *testing.T) {
 		}
 		return len(b), nil
 	})
-	err := Demo(ctx, DemoParams{Machine: p.Machine, Console: p.Console, Out: out})
+	err := Demo(ctx, DemoParams{Machine: p.Machine, Limits: p.Limits, Console: p.Console, Out: out})
 	if err != nil {
 		t.Errorf("an ended demo is no error: %v", err)
 	}
@@ -161,7 +161,7 @@ func TestDemo(t *testing.T) {
 func TestDemoOfAMachineThatStops(t *testing.T) {
 	p := machine(t, "exit 0")
 	fakeWithDemo(t, p)
-	err := Demo(t.Context(), DemoParams{Machine: p.Machine, Console: p.Console, Out: writerFunc(func(b []byte) (int, error) { return len(b), nil })})
+	err := Demo(t.Context(), DemoParams{Machine: p.Machine, Limits: p.Limits, Console: p.Console, Out: writerFunc(func(b []byte) (int, error) { return len(b), nil })})
 	if fault.KindOf(err) != fault.EarlyExit {
 		t.Errorf("got %v", err)
 	}

@@ -19,6 +19,7 @@ import (
 // DemoParams is a boot without checks.
 type DemoParams struct {
 	Machine qemu.Machine // Ports are set here
+	Limits  Limits       // but for Total
 	Console string       // file for the console
 	Out     io.Writer    // gets what the guest prints
 }
@@ -30,9 +31,8 @@ var errDemoEnd = errors.New("output closed")
 // to p.Out until ctx ends, which is a success. Control characters from the
 // guest are taken out.
 func Demo(ctx context.Context, p DemoParams) error {
-	limits := DefaultLimits(p.Machine.Accel)
-	limits.Total = 365 * 24 * time.Hour // until somebody ends it
-	events, err := newGuest(Params{Limits: limits}, "demo")
+	p.Limits.Total = 365 * 24 * time.Hour // until somebody ends it
+	events, err := newGuest(Params{Limits: p.Limits}, "demo")
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -31,6 +32,7 @@ type Params struct {
 	Dir          string // where the archive goes; made if needed
 	Module       string // the root folder of bzmage's Go module
 	CheckPackage string // the package of the checks; empty: ./verify
+	Extra        []Extra
 	Log          *logrus.Logger
 }
 
@@ -107,7 +109,11 @@ func (p Params) build(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, machine(err)
 	}
-	if err := res.write(append(entries, data...)); err != nil {
+	more, err := extra(p.Extra, append(entries, data...))
+	if err != nil {
+		return Result{}, err
+	}
+	if err := res.write(slices.Concat(entries, data, more)); err != nil {
 		return Result{}, machine(err)
 	}
 	p.Log.WithFields(logrus.Fields{"arch": p.Arch, "bytes": res.Size, "checks": len(res.Checks)}).Debug("initramfs written")

@@ -41,6 +41,7 @@ type Line struct {
 	Base         string   `toml:"base"`         // the make target the fragments are laid over, "tinyconfig"
 	Fragments    []string `toml:"fragments"`    // config fragments; {arch} stands for the arch
 	LocalVersion string   `toml:"localversion"` // appended to the release, "-bzmage"
+	Guest        Guest    `toml:"guest"`        // what it is booted in
 }
 
 // Source is a place kernels come from.
@@ -55,6 +56,7 @@ type Source struct {
 // Flavour is a variant of a line's config.
 type Flavour struct {
 	Fragments []string `toml:"fragments"` // laid over the line's
+	Guest     Guest    `toml:"guest"`     // laid over the line's
 }
 
 var (
@@ -119,7 +121,8 @@ func Parse(text string) (File, error) {
 	for name, s := range f.Sources {
 		errs = append(errs, s.check(name)...)
 	}
-	for name := range f.Flavours {
+	for name, flavour := range f.Flavours {
+		errs = append(errs, flavour.Guest.check(fmt.Sprintf("flavour %q", name))...)
 		if !reWord.MatchString(name) {
 			errs = append(errs, fmt.Errorf("flavour %q: a name is small letters, digits and dashes", name))
 		}
@@ -178,7 +181,7 @@ func (f File) checkLine(l Line) []error {
 	if !reLocal.MatchString(l.LocalVersion) {
 		bad("localversion %q: it begins with - and holds letters, digits and dots", l.LocalVersion)
 	}
-	return errs
+	return append(errs, l.Guest.check(fmt.Sprintf("line %q", l.Name))...)
 }
 
 func (s Source) check(name string) []error {

@@ -48,10 +48,6 @@ func (p Project) Demo(ctx context.Context, out io.Writer) error {
 	}
 	p.UI.Log.Infof("demo: procrand 1 in %s on %s; Ctrl-C ends it", built.Release, a.Name)
 	return boot.Demo(ctx, boot.DemoParams{
-		Machine: qemu.Machine{
-			Arch: a, Release: src.Tree.Release, Accel: choice.Accel, Kernel: built.Path(built.Image), Initrd: rd.Path,
-			Memory: guestMemory, CPUs: guestCPUs,
-		},
-		Console: console, Out: out,
+		Machine: k.machine(a, choice.Accel, built, rd), Limits: k.limits(choice.Accel), Console: console, Out: out,
 	})
 }

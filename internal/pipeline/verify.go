@@ -22,12 +22,6 @@ import (
 	"bzmage/internal/tools"
 )
 
-// What a guest is given.
-const (
-	guestMemory = 256 // MiB
-	guestCPUs   = 2
-)
-
 // Verify builds every target, boots it, and reports the verdicts. An arch is
 // booted as soon as its image is there. A target that could not be built is in
 // the report too, with the reason; the error is that of every target that did
@@ -113,8 +107,12 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 }
 
 func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
+	extra, err := k.guestFiles(a)
+	if err != nil {
+		return initramfs.Result{}, err
+	}
 	return initramfs.Build(ctx, initramfs.Params{
-		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Log: k.p.UI.Log,
+		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Log: k.p.UI.Log,
 	})
 }
 
@@ -129,10 +127,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	if err != nil {
 		return boot.Verdict{}, qemu.Machine{}, err
 	}
-	m := qemu.Machine{
-		Arch: a, Release: k.src.Tree.Release, Accel: choice.Accel, Kernel: b.Path(b.Image), Initrd: rd.Path,
-		Memory: guestMemory, CPUs: guestCPUs,
-	}
+	m := k.machine(a, choice.Accel, b, rd)
 	argv, err := m.Argv()
 	if err != nil {
 		return boot.Verdict{}, m, fault.New(fault.Internal, "", "%w", err)
@@ -155,7 +150,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 	if err != nil {
 		return v, m, err
 	}
-	text, err := json.Marshal([]any{v.SHA256, v.Machine, argv, rd.Checks, boot.DefaultLimits(choice.Accel), judge})
+	text, err := json.Marshal([]any{v.SHA256, v.Machine, argv, rd.Checks, k.limits(choice.Accel), judge})
 	v.Key = fmt.Sprintf("%x", sha256.Sum256(text))
 	return v, m, err
 }
@@ -187,7 +182,7 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
-		Machine: m, Release: v.Release, Expected: checks, Limits: boot.DefaultLimits(m.Accel),
+		Machine: m, Release: v.Release, Expected: checks, Limits: k.limits(m.Accel),
 		Console:  k.p.path(v.Console),
 		Progress: func(text string) { k.p.UI.Progress(a.Name, text) },
 	})
