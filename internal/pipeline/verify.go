@@ -111,6 +111,11 @@ func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, 
 	if err != nil {
 		return initramfs.Result{}, err
 	}
+	tests, err := k.selftests(ctx, a)
+	if err != nil {
+		return initramfs.Result{}, err
+	}
+	extra = append(extra, tests...)
 	return initramfs.Build(ctx, initramfs.Params{
 		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Log: k.p.UI.Log,
 	})
