@@ -16,6 +16,7 @@ import (
 func harmless() map[string]string {
 	const busy = "an emulated timer is late when the host is busy"
 	const cpu = "what this CPU, or its model in QEMU, is vulnerable to, and what the config does not mitigate"
+	const qemu = "QEMU's device tree says no more"
 	return map[string]string{
 		"tsc: ": busy,
 		"APIC calibration not consistent with PM-Timer": busy,
@@ -24,15 +25,18 @@ func harmless() map[string]string {
 		"clocksource: ":                                 busy,
 		"perf: interrupt took too long":                 busy,
 		"INFO: NMI handler ":                            busy,
-		"Spectre V":                                     cpu,
-		"Meltdown":                                      cpu,
-		"L1TF":                                          cpu,
-		"MDS":                                           cpu,
-		"TAA":                                           cpu,
-		"MMIO Stale Data":                               cpu,
-		"SRBDS":                                         cpu,
-		"GDS":                                           cpu,
-		"RETBleed":                                      cpu,
+		"spectrev2 mitigation disabled":                 cpu,
+		"/cpus/cpu-map: empty cluster":                  qemu,
+		"cacheinfo: Unable to detect cache hierarchy":   qemu,
+		"Spectre V":       cpu,
+		"Meltdown":        cpu,
+		"L1TF":            cpu,
+		"MDS":             cpu,
+		"TAA":             cpu,
+		"MMIO Stale Data": cpu,
+		"SRBDS":           cpu,
+		"GDS":             cpu,
+		"RETBleed":        cpu,
 		"process 'proc-pid-vm' launched '/dev/fd/": "a selftest does what the kernel warns of",
 		"ACPI: Failed to create genetlink family":  "the config has no network, by which events of ACPI would be told",
 	}
