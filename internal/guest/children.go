@@ -75,13 +75,17 @@ func (c *children) start(argv []string, p process) (pid int, ended <-chan syscal
 	return pid, status, nil
 }
 
-// kill ends a process that was started here, and its process group. One that
-// has been waited for is left alone: its number may be another's by now.
-func (c *children) kill(pid int) {
+// signal sends a process that was started here a signal, which a process group
+// gets as a whole if it is to be killed. One that has been waited for is left
+// alone: its number may be another's by now.
+func (c *children) signal(pid int, sig syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.own[pid]; ok {
-		_ = unix.Kill(-pid, unix.SIGKILL) // it leads a session, so it has a group
+		if sig == unix.SIGKILL {
+			pid = -pid // it leads a session, so it has a group
+		}
+		_ = unix.Kill(pid, sig)
 	}
 }
 

@@ -176,12 +176,12 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 		p.Timeout = event.DefaultTimeout
 	}
 	// If even a write to the port never returns, this still stops the machine.
-	last := time.AfterFunc(p.Timeout+6*g.grace, func() {
+	last := time.AfterFunc(time.Duration(max(1, p.Count))*p.Timeout+6*g.grace, func() {
 		g.say("the checks are stuck")
 		g.say("stop the machine: %v", g.kernel.Restart())
 	})
 	defer last.Stop()
-	return g.runChecks(p, out)
+	return g.rounds(p, out)
 }
 
 // beat sends a tick at each interval until the function it returns is called.
