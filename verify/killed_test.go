@@ -50,13 +50,13 @@ func TestRandReaderKilled(t *testing.T) {
 	opened := openFiles(t)
 	for range readers {
 		readRand(t, selfRand)
-		cmd, _ := startHelper(t, "read")
-		if err := cmd.Process.Kill(); err != nil {
+		c := startHelper(t, "read")
+		if err := c.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		_ = cmd.Wait() // an error: that of the signal
-		if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != syscall.SIGKILL {
-			t.Errorf("the reader ended by itself: %v", cmd.ProcessState)
+		_ = c.Wait() // an error: that of the signal
+		if ws, ok := c.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != syscall.SIGKILL {
+			t.Errorf("the reader ended by itself: %v", c.ProcessState)
 		}
 	}
 	readRand(t, "/proc/1/rand")

@@ -18,11 +18,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startHelper starts a helper and waits until it says ready. It lives until
-// the pipe that is returned is closed, or for as long as the check runs.
-func startHelper(t *testing.T, name string) (*exec.Cmd, io.Closer) {
+// child is a process that has said that it is ready.
+type child struct {
+	*exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// startHelper starts a helper and waits until it says ready. It is killed at
+// the end of the check, if it is still there.
+func startHelper(t *testing.T, name string) child {
 	t.Helper()
-	cmd := helper(t, name, os.Getuid())
+	return startChild(t, helper(t, name, os.Getuid()))
+}
+
+func startChild(t *testing.T, cmd *exec.Cmd) child {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -36,14 +47,29 @@ func startHelper(t *testing.T, name string) (*exec.Cmd, io.Closer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		in.Close()
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // again, maybe
+		_ = cmd.Wait() // errors: it has been killed, or waited for
 	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("helper %s: %q, %v", name, line, err)
+	c := child{cmd, in, bufio.NewReader(out)}
+	c.ready(t)
+	return c
+}
+
+// ready waits until the process says so.
+func (c child) ready(t *testing.T) {
+	t.Helper()
+	if line, err := c.out.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("the helper says %q, %v", line, err)
 	}
-	return cmd, in
+}
+
+// end closes the helper's input, at which it ends well.
+func (c child) end(t *testing.T) {
+	t.Helper()
+	c.in.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 // waitFor waits until what has come true.
@@ -69,21 +95,21 @@ func state(dir string) string {
 // and, before 5.10, for none (6.1 does not ask at all when there is nothing to
 // read); a name that is looked up is not there.
 func TestRandZombie(t *testing.T) {
-	cmd, in := startHelper(t, "wait")
-	dir := fmt.Sprintf("/proc/%d", cmd.Process.Pid)
+	c := startHelper(t, "wait")
+	dir := fmt.Sprintf("/proc/%d", c.Process.Pid)
 	before := openRand(t, dir+"/rand", os.O_RDONLY)
 	folder, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	in.Close()
+	c.in.Close()
 	waitFor(t, "the process to end", func() bool { return state(dir) == "Z" })
 
 	readRand(t, dir+"/rand")
-	readRand(t, fmt.Sprintf("%s/task/%d/rand", dir, cmd.Process.Pid))
+	readRand(t, fmt.Sprintf("%s/task/%d/rand", dir, c.Process.Pid))
 	rereadRand(t, before)
-	if err := cmd.Wait(); err != nil {
+	if err := c.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := unix.Pread(int(before.Fd()), make([]byte, 64), 0); !errors.Is(err, unix.ESRCH) {
@@ -149,24 +175,8 @@ func helperExec() int {
 // goes on, even though its task is another one now. The threads that had to
 // end are gone.
 func TestRandExec(t *testing.T) {
-	cmd := helper(t, "exec", os.Getuid())
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pipe, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { in.Close(); _ = cmd.Wait() }()
-	out := bufio.NewReader(pipe)
-	if line, err := out.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	pid := cmd.Process.Pid
+	c := startHelper(t, "exec")
+	pid := c.Process.Pid
 	dir := fmt.Sprintf("/proc/%d", pid)
 	process := openRand(t, dir+"/rand", os.O_RDONLY)
 	threads := map[int]*os.File{}
@@ -182,12 +192,10 @@ func TestRandExec(t *testing.T) {
 	if len(threads) == 0 {
 		t.Fatalf("no thread but the first: %q", names)
 	}
-	if _, err := in.Write([]byte("x")); err != nil {
+	if _, err := c.in.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := out.ReadString('\n'); line != "ready\n" { // by the new program
-		t.Fatalf("%q, %v", line, err)
-	}
+	c.ready(t) // says the new program
 	rereadRand(t, process)
 	readRand(t, dir+"/rand")
 	for tid, f := range threads {
@@ -218,8 +226,8 @@ func waitForLeader() {
 // A process whose first thread has ended is still there, and so is the file,
 // which is that of the first thread; so are those of its other threads.
 func TestRandLeaderGone(t *testing.T) {
-	cmd, in := startHelper(t, "leader")
-	dir := fmt.Sprintf("/proc/%d", cmd.Process.Pid)
+	c := startHelper(t, "leader")
+	dir := fmt.Sprintf("/proc/%d", c.Process.Pid)
 	if s := state(dir); s != "Z" {
 		t.Fatalf("the first thread's state is %q, want Z", s)
 	}
@@ -237,8 +245,5 @@ func TestRandLeaderGone(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
+	c.end(t)
 }

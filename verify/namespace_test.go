@@ -3,7 +3,6 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,31 +23,13 @@ func TestRandPIDNamespace(t *testing.T) {
 	readRand(t, selfRand)
 	cmd := helper(t, "pidns", os.Getuid())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { in.Close(); _ = cmd.Wait() }()
-	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
-		t.Fatal("what it looked at is not as it should be")
-	}
+	c := startChild(t, cmd)
 	readRand(t, fmt.Sprintf("/proc/%d/rand", cmd.Process.Pid))
 	inside := fmt.Sprintf("/proc/%d/root/proc/1/rand", cmd.Process.Pid)
 	readRand(t, inside)
 	held := openRand(t, inside, os.O_RDONLY)
 	rereadRand(t, held)
-	in.Close()
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	c.end(t)
 	if n, err := unix.Pread(int(held.Fd()), make([]byte, 64), 0); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("when the namespace has ended: %d, %v, want %v", n, err, unix.ESRCH)
 	}
