@@ -29,29 +29,8 @@ func helperWait() int {
 // waits for it.
 func startWaiting(t *testing.T) (pid int, end func()) {
 	t.Helper()
-	cmd := helper(t, "wait", os.Getuid())
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	end = sync.OnceFunc(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(end)
-	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid, end
+	c := startHelper(t, "wait")
+	return c.Process.Pid, sync.OnceFunc(func() { c.end(t) })
 }
 
 // Who holds the file of a process that has ended reads ESRCH: there is no task

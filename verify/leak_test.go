@@ -1,14 +1,8 @@
 package verify
 
 import (
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
@@ -41,29 +35,6 @@ func TestRandLetsGoOfTasks(t *testing.T) {
 	t.Errorf("after reading the files of %d threads that ended, the kernel uses %d kB more", threads, grown)
 }
 
-// hasOption says whether the kernel was built with that line in its config. A
-// kernel that does not show its config has none.
-func hasOption(t *testing.T, line string) bool {
-	t.Helper()
-	f, err := os.Open("/proc/config.gz")
-	if errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Contains("\n"+string(text), "\n"+line+"\n")
-}
-
 // endThreads starts threads one after the other, reads the file of each, and
 // lets it end.
 func endThreads(t *testing.T, n int) {
@@ -84,19 +55,9 @@ func endThreads(t *testing.T, n int) {
 // kernelMemory returns how many kB the kernel uses for its own objects.
 func kernelMemory(t *testing.T) int {
 	t.Helper()
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		t.Fatal(err)
+	kb, ok := memory(t)["SUnreclaim"]
+	if !ok {
+		t.Fatal("/proc/meminfo has no SUnreclaim")
 	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "SUnreclaim:" {
-			kb, err := strconv.Atoi(f[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kb
-		}
-	}
-	t.Fatal("/proc/meminfo has no SUnreclaim")
-	return 0
+	return kb
 }

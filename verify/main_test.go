@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -15,11 +16,11 @@ import (
 const helperEnv = "BZMAGE_HELPER"
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(helperEnv); name != "" { // first: in a pid namespace it is process 1
+		os.Exit(runHelper(name))
+	}
 	if os.Getpid() == 1 {
 		guest.Main() // never returns
-	}
-	if name := os.Getenv(helperEnv); name != "" {
-		os.Exit(runHelper(name))
 	}
 	flag.Parse()
 	if !inGuest() && flag.Lookup("test.list").Value.String() == "" {
@@ -52,6 +53,13 @@ func needRoot(t *testing.T) {
 var helpers = map[string]func() int{
 	"wait":   helperWait,
 	"nobody": helperNobody,
+	"exec":   helperExec,
+	"exit":   func() int { return 0 },
+	"hidden": helperHidden,
+	"leader": helperLeader,
+	"read":   helperRead,
+	"pidns":  helperPIDNamespace,
+	"walk":   helperWalk,
 }
 
 func runHelper(name string) int {
@@ -67,9 +75,18 @@ func runHelper(name string) int {
 // binary once more. With a uid other than this process's it runs as that user.
 func helper(t *testing.T, name string, uid int) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
+	cmd, err := helperCommand(name, uid)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return cmd
+}
+
+// helperCommand is helper for helpers.
+func helperCommand(name string, uid int) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
 	cmd := exec.Command(self)
 	cmd.Env = []string{helperEnv + "=" + name}
@@ -78,5 +95,13 @@ func helper(t *testing.T, name string, uid int) *exec.Cmd {
 		id := uint32(uid)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
 	}
-	return cmd
+	return cmd, nil
+}
+
+func init() {
+	if os.Getenv(helperEnv) != "" {
+		// Helpers begin in the first thread, and what they start with `go`
+		// never runs in it.
+		runtime.LockOSThread()
+	}
 }

@@ -29,31 +29,6 @@ func TestRandFormat(t *testing.T) {
 	}
 }
 
-// All numbers there are can come, and each is as likely as the next: each of
-// the 32 bits is set half of the time.
-func TestRandBits(t *testing.T) {
-	var set [32]int
-	seen := map[int32]bool{}
-	for range many {
-		v := readRand(t, selfRand)
-		seen[v] = true
-		for bit := range set {
-			set[bit] += int(uint32(v) >> bit & 1)
-		}
-	}
-	// Half of 4096 with a standard deviation of 32: out of 10^14 runs one has
-	// a bit that is off by eight of them.
-	for bit, n := range set {
-		if n < many/2-256 || n > many/2+256 {
-			t.Errorf("bit %d was set %d times of %d", bit, n, many)
-		}
-	}
-	// One pair is to be expected in 500 runs, five pairs in 10^16.
-	if len(seen) < many-4 {
-		t.Errorf("%d numbers, only %d different ones", many, len(seen))
-	}
-}
-
 // A number is made when a file is first read, and read to its end in whatever
 // portions.
 func TestRandPortions(t *testing.T) {

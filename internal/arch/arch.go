@@ -17,6 +17,7 @@ type Arch struct {
 	Cross    string   // prefix of the cross tools on a host of another arch
 	GCC      Packages // of the cross compiler
 	Binutils Packages // of the cross linker
+	LibC     Packages // of the cross compiler's C library
 	Targets  []string // make targets that give the images
 	Images   []Image  // what they leave
 	QEMU     string   // the emulator
@@ -60,6 +61,7 @@ func All() []Arch {
 			Cross:    "x86_64-linux-gnu-",
 			GCC:      Packages{"apt-get": "gcc-x86-64-linux-gnu", "dnf": "gcc-x86_64-linux-gnu", "pacman": "x86_64-linux-gnu-gcc", "zypper": "cross-x86_64-gcc13"},
 			Binutils: Packages{"apt-get": "binutils-x86-64-linux-gnu", "dnf": "binutils-x86_64-linux-gnu", "pacman": "x86_64-linux-gnu-binutils", "zypper": "cross-x86_64-binutils"},
+			LibC:     Packages{"apt-get": "libc6-dev-amd64-cross", "dnf": "sysroot-x86_64-fc42-glibc", "pacman": "x86_64-linux-gnu-glibc", "zypper": "cross-x86_64-glibc-devel"},
 			Targets:  []string{"bzImage"},
 			Images:   []Image{{Name: "bzImage", Path: "arch/x86/boot/bzImage", Boot: true}},
 			QEMU:     "qemu-system-x86_64",
@@ -84,6 +86,7 @@ func All() []Arch {
 			Cross:    "aarch64-linux-gnu-",
 			GCC:      Packages{"apt-get": "gcc-aarch64-linux-gnu", "dnf": "gcc-aarch64-linux-gnu", "pacman": "aarch64-linux-gnu-gcc", "zypper": "cross-aarch64-gcc13"},
 			Binutils: Packages{"apt-get": "binutils-aarch64-linux-gnu", "dnf": "binutils-aarch64-linux-gnu", "pacman": "aarch64-linux-gnu-binutils", "zypper": "cross-aarch64-binutils"},
+			LibC:     Packages{"apt-get": "libc6-dev-arm64-cross", "dnf": "sysroot-aarch64-fc42-glibc", "pacman": "aarch64-linux-gnu-glibc", "zypper": "cross-aarch64-glibc-devel"},
 			Targets:  []string{"Image", "Image.gz"},
 			Images: []Image{
 				{Name: "Image", Path: "arch/arm64/boot/Image", Boot: true},

@@ -66,7 +66,7 @@ func (p Project) tool(f tools.Found) finding {
 	if f.Problem != "" {
 		has = f.Problem + " (for " + f.For + ")"
 	}
-	return finding{what: f.Name, has: has, ok: f.Problem == "", mend: mend}
+	return finding{what: f.Name, has: has, ok: f.Problem == "", advice: f.Use == tools.Wanted, mend: mend}
 }
 
 func (p Project) disk(what, dir, or string) finding {

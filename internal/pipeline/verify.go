@@ -128,6 +128,11 @@ func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, 
 	if err != nil {
 		return initramfs.Result{}, err
 	}
+	tests, err := k.selftests(ctx, a)
+	if err != nil {
+		return initramfs.Result{}, err
+	}
+	extra = append(extra, tests...)
 	return initramfs.Build(ctx, initramfs.Params{
 		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell, Log: k.p.UI.Log,
 	})

@@ -25,6 +25,7 @@ type Tool struct {
 	Min      string            // the oldest version that will do; empty: any
 	Version  []string          // arguments that print the version; nil: --version
 	Header   string            // not a program but a header of this name
+	Compiler string            // whose header it is; empty: the host's
 	Packages map[string]string // by package manager
 }
 
@@ -36,6 +37,7 @@ const (
 	ForBuild Use = iota // config and build; its version is an input of theirs
 	ForBoot             // verify and demo
 	ForRest             // fetch, checkpatch, tests
+	Wanted              // verify runs without, and does less
 )
 
 // Of returns the tools of a table that are of one of the uses.
@@ -102,7 +104,8 @@ func compilers(archs []arch.Arch, tc toolchain.Toolchain) []Tool {
 		default:
 			list = append(list,
 				Tool{Name: tc.Compiler(a), For: a.Name + " kernels", Min: "5.1", Packages: tc.Packages(a.GCC)},
-				Tool{Name: tc.Linker(a), For: a.Name + " kernels", Min: "2.23", Packages: a.Binutils})
+				Tool{Name: tc.Linker(a), For: a.Name + " kernels", Min: "2.23", Packages: a.Binutils},
+				Tool{Name: "stdlib.h for " + a.Name, For: "the kernel's selftests in " + a.Name + " guests", Use: Wanted, Header: "stdlib.h", Compiler: tc.Compiler(a), Packages: a.LibC})
 		}
 	}
 	return list
@@ -188,6 +191,9 @@ func lastWord(line string) string {
 }
 
 func lookHeader(ctx context.Context, f Found, cc string) (Found, error) {
+	if f.Compiler != "" {
+		cc = f.Compiler
+	}
 	_, err := run.Output(ctx, run.Cmd{
 		Argv:  []string{cc, "-E", "-x", "c", "-o", "/dev/null", "-"},
 		Stdin: strings.NewReader("#include <" + f.Header + ">\n"), Env: run.Env(),

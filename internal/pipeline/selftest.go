@@ -1,0 +1,34 @@
+package pipeline
+
+import (
+	"context"
+	"path/filepath"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/initramfs"
+	"bzmage/internal/selftest"
+)
+
+// selftests builds the tree's own tests of /proc, for /verify/selftest of the
+// guest. That some do not build, or none, is for the guest's check to say: it
+// stands in the manifest.
+func (k *kernel) selftests(ctx context.Context, a arch.Arch) ([]initramfs.Extra, error) {
+	res, err := selftest.Build(ctx, selftest.Params{
+		Tree: k.src.Tree.Src(), Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.tools[k.p.Settings.Toolchain.Compiler(a)],
+		Dir: k.p.build("selftest", k.src.Line.Name, k.p.target(a)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range res.LeftOut {
+		k.p.UI.Log.Infof("selftest: %s: %s does not build: %s", a.Name, l.Name, l.Why)
+	}
+	if res.None != "" {
+		k.p.UI.Log.Warnf("selftest: %s: %s", a.Name, res.None)
+	}
+	files := []initramfs.Extra{{Name: "verify/selftest/" + selftest.Manifest, Path: filepath.Join(res.Dir, selftest.Manifest), Mode: 0o644}}
+	for _, p := range res.Programs {
+		files = append(files, initramfs.Extra{Name: "verify/selftest/" + p.Name, Path: filepath.Join(res.Dir, p.Name), Mode: 0o755})
+	}
+	return files, nil
+}

@@ -1,0 +1,292 @@
+// Package selftest builds those of the kernel's own tests of /proc
+// (tools/testing/selftests) that are programs of one file, so that a guest can
+// run them. In go a kernel tree and a compiler; out come static programs, and
+// selftest.json, the [Result], which names also what could not be built.
+//
+// Programs are kept while nothing changes that goes in: the sources, the
+// compiler, its C library, how it is called.
+package selftest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sync/errgroup"
+
+	"bzmage/internal/arch"
+	"bzmage/internal/fault"
+	"bzmage/internal/run"
+	"bzmage/internal/toolchain"
+)
+
+// Manifest is the name of the file with the Result, in Dir and in the guest.
+const Manifest = "selftest.json"
+
+// suites are the folders of tools/testing/selftests that are about /proc, and
+// their programs; none: all that the Makefile names.
+func suites() map[string][]string {
+	return map[string][]string{
+		"proc":          nil,
+		"pid_namespace": nil,
+		"pidfd":         {"pidfd_fdinfo_test"}, // reads /proc/self/fdinfo
+	}
+}
+
+// Params says what to build.
+type Params struct {
+	Tree      string // a kernel tree, only read
+	Arch      arch.Arch
+	Toolchain toolchain.Toolchain
+	Version   string // of the compiler: the first line of its --version
+	Dir       string // where the programs go; made if needed, and all ours
+}
+
+// Result is what was built.
+type Result struct {
+	Dir      string    `json:"-"`
+	Key      string    `json:"key"`            // hash of all that went in
+	None     string    `json:"none,omitempty"` // why there is no program at all
+	Programs []Program `json:"programs"`
+	LeftOut  []LeftOut `json:"left_out"`
+	Kept     bool      `json:"-"` // nothing had to be built
+}
+
+// Program is a test that was built: Dir/Name, and Name is suite/program.
+type Program struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+}
+
+// LeftOut is a test that the tree has and that does not build.
+type LeftOut struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// Build builds the programs. That one does not build is part of the result; an
+// error is about this machine.
+func Build(ctx context.Context, p Params) (Result, error) {
+	b := builder{Params: p, root: filepath.Join(p.Tree, "tools", "testing", "selftests")}
+	dir, err := filepath.Abs(p.Dir)
+	if err != nil {
+		return Result{}, machine(err)
+	}
+	b.Dir = dir
+	names, err := b.names()
+	if err != nil {
+		return Result{}, machine(err)
+	}
+	key, err := b.key(ctx, names)
+	if err != nil {
+		return Result{}, err
+	}
+	if old, ok := load(b.Dir, key); ok {
+		return old, nil
+	}
+	res := Result{Dir: b.Dir, Key: key, Programs: []Program{}, LeftOut: []LeftOut{}}
+	if err := os.RemoveAll(b.Dir); err != nil {
+		return Result{}, machine(err)
+	}
+	if err := b.compileAll(ctx, names, &res); err != nil {
+		return Result{}, err
+	}
+	switch {
+	case len(names) == 0:
+		res.None = "this kernel's tree has no selftests of /proc"
+	case len(res.Programs) == 0:
+		res.None = fmt.Sprintf("none of %d programs builds; the first: %s; is there a static C library for %s? go tool mage setup",
+			len(names), res.LeftOut[0].Why, p.Arch.Name)
+	}
+	text, err := json.MarshalIndent(res, "", "  ")
+	if err != nil {
+		return Result{}, err
+	}
+	err = errors.Join(os.MkdirAll(b.Dir, 0o755), renameio.WriteFile(filepath.Join(b.Dir, Manifest), append(text, '\n'), 0o644))
+	if err != nil {
+		return Result{}, machine(err)
+	}
+	return res, nil
+}
+
+type builder struct {
+	Params
+	root string
+}
+
+var reProgs = regexp.MustCompile(`(?m)^TEST_GEN_PROGS\s*\+?:?=[ \t]*((?:[^\n\\]|\\\n|\\.)*)$`)
+
+// names returns the tests, as suite/program, of which there is a C file.
+func (b *builder) names() ([]string, error) {
+	var names []string
+	for _, suite := range slices.Sorted(maps.Keys(suites())) {
+		programs := suites()[suite]
+		if programs == nil {
+			text, err := os.ReadFile(filepath.Join(b.root, suite, "Makefile"))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range reProgs.FindAllStringSubmatch(string(text), -1) {
+				programs = append(programs, strings.Fields(strings.ReplaceAll(m[1], "\\\n", " "))...)
+			}
+		}
+		for _, program := range programs {
+			name := suite + "/" + program
+			// A name that is a path, or a variable of make, is none.
+			if !regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`).MatchString(program) || slices.Contains(names, name) {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(b.root, name+".c")); err == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// key is the hash of what goes in.
+func (b *builder) key(ctx context.Context, names []string) (string, error) {
+	in := map[string]string{"compiler": b.Version, "command": run.Cmd{Argv: b.argv("x", "y")}.String(), "names": strings.Join(names, " ")}
+	var files []string
+	for suite := range suites() {
+		found, err := filepath.Glob(filepath.Join(b.root, suite, "*.[ch]"))
+		if err != nil {
+			return "", machine(err)
+		}
+		files = append(files, found...)
+	}
+	shared, err := filepath.Glob(filepath.Join(b.root, "*.h"))
+	if err != nil {
+		return "", machine(err)
+	}
+	for _, path := range append(files, shared...) {
+		if in[strings.TrimPrefix(path, b.root)], err = sum(path); err != nil {
+			return "", machine(err)
+		}
+	}
+	// The C library is linked in.
+	compiler := b.Toolchain.Compiler(b.Arch)
+	libc, err := run.Output(ctx, run.Cmd{Argv: append([]string{compiler}, append(b.target(), "-print-file-name=libc.a")...), Env: run.Env()})
+	if err != nil {
+		return "", fault.New(fault.Machine, "go tool mage setup", "build the kernel's selftests: %w", err)
+	}
+	in["libc"] = "none"
+	if filepath.IsAbs(libc) {
+		if in["libc"], err = sum(libc); err != nil {
+			return "", machine(err)
+		}
+	}
+	text, err := json.Marshal(in) // sorts the keys
+	return fmt.Sprintf("%x", sha256.Sum256(text)), err
+}
+
+// target tells clang what to compile for; a gcc has one target.
+func (b *builder) target() []string {
+	if b.Toolchain.LLVM && !b.Arch.Native() {
+		return []string{"--target=" + strings.TrimSuffix(b.Arch.Cross, "-")}
+	}
+	return nil
+}
+
+// argv compiles source to out as the suites' Makefiles do, but static and
+// without what a debugger needs. The name of the source stands in the program,
+// so it has no folder.
+func (b *builder) argv(source, out string) []string {
+	argv := append([]string{b.Toolchain.Compiler(b.Arch)}, b.target()...)
+	return append(argv, "-O2", "-w", "-D_GNU_SOURCE", "-pthread", "-static", "-s", source, "-o", out)
+}
+
+// compileAll compiles two at a time: the kernel is built meanwhile.
+func (b *builder) compileAll(ctx context.Context, names []string, res *Result) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(min(2, runtime.NumCPU()))
+	whys := make([]string, len(names))
+	for i, name := range names {
+		g.Go(func() (err error) {
+			whys[i], err = b.compile(ctx, name)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if whys[i] != "" {
+			res.LeftOut = append(res.LeftOut, LeftOut{name, whys[i]})
+			continue
+		}
+		hash, err := sum(filepath.Join(b.Dir, name))
+		if err != nil {
+			return machine(err)
+		}
+		res.Programs = append(res.Programs, Program{name, hash})
+	}
+	return nil
+}
+
+var reError = regexp.MustCompile(`(?m)^.*\b(?:error|cannot find|undefined reference).*$`)
+
+// compile returns why a test cannot be built, or nothing.
+func (b *builder) compile(ctx context.Context, name string) (why string, err error) {
+	out := filepath.Join(b.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return "", machine(err)
+	}
+	var text strings.Builder
+	err = run.Run(ctx, run.Cmd{
+		Argv: b.argv(filepath.Base(name)+".c", out), Dir: filepath.Join(b.root, filepath.Dir(name)),
+		Env: run.Env(), Stdout: &text, Merge: true,
+	})
+	switch {
+	case err == nil:
+		return "", nil
+	case !run.Failed(err):
+		return "", fault.New(fault.Machine, "", "build the kernel's selftests: %w", err)
+	}
+	if why = strings.TrimSpace(reError.FindString(text.String())); why == "" {
+		why = err.Error()
+	}
+	return why, nil
+}
+
+// load returns what an earlier run built of the same, if it is still whole.
+func load(dir, key string) (Result, bool) {
+	text, err := os.ReadFile(filepath.Join(dir, Manifest))
+	if err != nil {
+		return Result{}, false
+	}
+	res := Result{}
+	if json.Unmarshal(text, &res) != nil || res.Key != key {
+		return Result{}, false
+	}
+	for _, p := range res.Programs {
+		if got, err := sum(filepath.Join(dir, p.Name)); err != nil || got != p.SHA256 {
+			return Result{}, false
+		}
+	}
+	res.Dir, res.Kept = dir, true
+	return res, true
+}
+
+func sum(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return fmt.Sprintf("%x", sha256.Sum256(text)), err
+}
+
+func machine(err error) error {
+	return fault.New(fault.Machine, "", "build the kernel's selftests: %w", err)
+}
