@@ -78,6 +78,7 @@ type Params struct {
 	Limits   Limits
 	Console  string // file for the console
 	Progress func(text string)
+	Coverage bool // the guest runs each check by itself, and measures
 }
 
 // Outcome is what happened, before it is judged.
@@ -113,7 +114,12 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	}
 	defer g.close()
 	p.Machine.Ports = []string{event.Port}
-	words, err := event.Params{ID: id, Release: p.Release, Timeout: p.Limits.checks()}.Words()
+	mode := "" // the guest's own
+	if p.Coverage {
+		mode = event.ModeCoverage
+		g.state.WantCoverage()
+	}
+	words, err := event.Params{ID: id, Release: p.Release, Mode: mode, Timeout: p.Limits.checks()}.Words()
 	if err != nil {
 		return Outcome{}, fault.New(fault.Usage, "correct the line's localversion in configs/kernels.toml", "boot: %w", err)
 	}

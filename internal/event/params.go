@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	ModeChecks = "checks" // runs the checks, then stops the machine; the default
 	ModeDemo   = "demo"   // prints rand values of process 1 until the host ends it
+
+	ModeCoverage = "coverage" // runs each check by itself and sends what it ran of the kernel
 )
 
 // DefaultTimeout is how long the checks may take when Params has no Timeout.
@@ -25,7 +28,7 @@ type Params struct {
 	ID      string        // bzmage.id: comes back in hello and done
 	Release string        // bzmage.release: what uname -r has to say
 	Run     string        // bzmage.run: only checks whose name matches this; see [Select]
-	Mode    string        // bzmage.mode: ModeChecks, ModeDemo, or empty
+	Mode    string        // bzmage.mode: ModeChecks, ModeDemo, ModeCoverage, or empty
 	Timeout time.Duration // bzmage.timeout: for all checks together; 0: DefaultTimeout
 }
 
@@ -95,8 +98,8 @@ func (p *Params) set(name, value string) error {
 		p.Run = value
 		return err
 	case "mode":
-		if value != "" && value != ModeChecks && value != ModeDemo {
-			return fmt.Errorf("%q is neither %s nor %s", value, ModeChecks, ModeDemo)
+		if !slices.Contains([]string{"", ModeChecks, ModeDemo, ModeCoverage}, value) {
+			return fmt.Errorf("%q is none of %s, %s, %s", value, ModeChecks, ModeDemo, ModeCoverage)
 		}
 		p.Mode = value
 	case "timeout":

@@ -46,6 +46,8 @@ type Result struct {
 	Done       *Done    `json:"done,omitempty"`       //
 	Violations []string `json:"violations,omitempty"` // where the stream broke the rules
 	Ticks      int      `json:"ticks"`
+
+	Coverage []Coverage `json:"-"` // in the order they came
 }
 
 // Failed returns the checks that failed.
@@ -96,6 +98,10 @@ type State struct {
 	outputs  []*strings.Builder // beside res.Checks
 	run      strings.Builder
 	more     int // violations not kept
+
+	wantCoverage bool
+	counters     map[[2]string]bool // by check and object
+	counted      int                // bytes of counters kept
 }
 
 // NewState returns the State of a boot with that id. expected are the names
@@ -146,6 +152,8 @@ func (s *State) Add(r Record) {
 		s.test(r)
 	case TypeTick:
 		s.res.Ticks++
+	case TypeCoverage:
+		s.coverage(r)
 	case TypeDone:
 		s.done(r)
 	default:

@@ -15,6 +15,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/boot"
 	"bzmage/internal/build"
+	"bzmage/internal/coverage"
 	"bzmage/internal/fault"
 	"bzmage/internal/initramfs"
 	"bzmage/internal/qemu"
@@ -32,7 +33,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 		return report.Report{}, err
 	}
 	// An old report must not be taken for the one of this run.
-	if err := report.Remove(p.build("reports", line.Name)); err != nil {
+	if err := errors.Join(report.Remove(p.build("reports", line.Name)), coverage.Remove(p.build("reports", line.Name))); err != nil {
 		return report.Report{}, err
 	}
 	src, _, err := p.Checkpatch(ctx)
@@ -45,6 +46,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	}
 	defer k.close()
 	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
+	err = errors.Join(err, k.covered(verdicts))
 	r := report.Report{
 		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
 		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified() && len(src.Edits) == 0,
@@ -103,7 +105,7 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
-	return k.boot(ctx, a, v, machine, rd.res.Checks)
+	return k.boot(ctx, a, built, v, machine, rd.res.Checks)
 }
 
 func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
@@ -176,14 +178,14 @@ func buildTime(b build.Result) string {
 	return fmt.Sprintf("%.1f s", b.Seconds)
 }
 
-func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
+func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
 	if err := k.forgetVerdict(v); err != nil {
 		return v, err
 	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
 		Machine: m, Release: v.Release, Expected: checks, Limits: k.limits(m.Accel),
-		Console:  k.p.path(v.Console),
+		Console: k.p.path(v.Console), Coverage: k.coverage() != nil,
 		Progress: func(text string) { k.p.UI.Progress(a.Name, text) },
 	})
 	k.p.UI.Progress(a.Name, "")
@@ -191,6 +193,9 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 		return v, err
 	}
 	v.Judge(out)
+	if err := k.cover(ctx, a, b, &v, out.Events.Coverage); err != nil {
+		return v, err
+	}
 	k.p.UI.Log.Infof("boot: %s: %s %s", a.Name, v.Verdict, v.Reason)
 	return v, k.keepVerdict(v)
 }

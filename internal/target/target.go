@@ -168,7 +168,7 @@ func Verify(ctx context.Context) error {
 	return run(ctx, func(ctx context.Context, p pipeline.Project) error {
 		r, err := p.Verify(ctx)
 		if len(r.Verdicts) > 0 {
-			err = errors.Join(err, report.Table(os.Stdout, r.Verdicts))
+			err = errors.Join(err, report.Table(os.Stdout, r.Verdicts), report.Coverage(os.Stdout, r.Verdicts))
 		}
 		return err
 	})
