@@ -151,10 +151,10 @@ func by(p Patch) string {
 	const shown = 3
 	text := strings.Join(p.Checks[:min(len(p.Checks), shown)], ", ")
 	if more := len(p.Checks) - shown; more > 0 {
-		text += fmt.Sprintf(" and %d more checks", more)
+		text += fmt.Sprintf(", %d more", more)
 	}
 	if n := p.Sum().Boot; n > 0 {
-		text = strings.TrimPrefix(fmt.Sprintf("%s, %d lines at boot only", text, n), ", ")
+		text = strings.TrimPrefix(fmt.Sprintf("%s, only at boot: %d", text, n), ", ")
 	}
 	return text
 }

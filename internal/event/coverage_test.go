@@ -80,7 +80,7 @@ func TestParseRefusesCounters(t *testing.T) {
 		"not packed":       {func(c *Coverage) { c.Data = []byte("adcg") }, "unpack the counters"},
 		"cut":              {func(c *Coverage) { c.Data = c.Data[:len(c.Data)-3] }, "unpack the counters"},
 		"something behind": {func(c *Coverage) { c.Data = append(bytes.Clone(c.Data), 'x') }, "something follows"},
-		"a bomb": {func(c *Coverage) { c.Data = bomb.Bytes() }, "more than 4194304 bytes"},
+		"a bomb":           {func(c *Coverage) { c.Data = bomb.Bytes() }, "more than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := *good.Coverage
