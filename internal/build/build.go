@@ -132,7 +132,7 @@ func (p Params) kept(want Result) (Result, bool) {
 		return Result{}, false
 	}
 	for _, f := range old.Files {
-		if got, err := hashFile(filepath.Join(p.Dist, f.Name)); err != nil || got != f {
+		if got, err := hashFile(filepath.Join(p.Dist, f.Name)); err != nil || got.Size != f.Size || got.SHA256 != f.SHA256 {
 			return Result{}, false
 		}
 	}
