@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -168,8 +169,7 @@ func (g gathered) all(ctx context.Context) (counts, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	c := counts{}
-	var notes []string
+	notes := map[int][]byte{}
 	for i, o := range g.p.Objects {
 		if !o.Notes {
 			continue
@@ -178,41 +178,43 @@ func (g gathered) all(ctx context.Context) (counts, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := strconv.Itoa(i) + ".gcno"
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-			return nil, err
-		}
-		notes = append(notes, name)
+		notes[i] = text
 	}
-	docs, err := g.gcov(ctx, notes)
-	if err != nil {
+	c := counts{}
+	if err := g.one(ctx, c, "", notes, ".gcno"); err != nil {
 		return nil, err
 	}
-	for _, d := range docs { // no check ran anything yet
-		c.add("", g.p.Src, []Document{d})
-	}
 	for _, check := range g.checks {
-		var names []string
-		for i, text := range g.counters[check] {
-			name := strconv.Itoa(i) + ".gcda"
-			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-				return nil, err
-			}
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		docs, err := g.gcov(ctx, names)
-		if err != nil {
+		if err := g.one(ctx, c, check, g.counters[check], ".gcda"); err != nil {
 			return nil, err
-		}
-		c.add(check, g.p.Src, docs)
-		for _, name := range names {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return c, nil
+}
+
+// one adds what gcov says of files, by the number of their object. Counters
+// are taken away again: the next check may have none of some object.
+func (g gathered) one(ctx context.Context, c counts, check string, files map[int][]byte, ext string) error {
+	var names []string
+	for _, i := range slices.Sorted(maps.Keys(files)) {
+		name := strconv.Itoa(i) + ext
+		if err := os.WriteFile(filepath.Join(g.p.Scratch, name), files[i], 0o644); err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	docs, err := g.gcov(ctx, names)
+	if err != nil {
+		return err
+	}
+	c.add(check, g.p.Src, docs)
+	if ext == ".gcno" {
+		return nil
+	}
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(filepath.Join(g.p.Scratch, name)))
+	}
+	return err
 }
 
 // noData is what gcov says of notes without counters.

@@ -34,7 +34,7 @@ func command(t testing.TB, dir string, argv ...string) {
 	}
 }
 
-func compile(t testing.TB, prefix string) built {
+func compiled(t testing.TB, prefix string) built {
 	t.Helper()
 	needs(t, prefix+"gcc", prefix+"gcov")
 	b := built{src: t.TempDir(), obj: t.TempDir()}
@@ -89,7 +89,7 @@ func (b *built) check(t testing.TB, name string, args ...string) {
 
 func measured(t testing.TB) built {
 	t.Helper()
-	b := compile(t, "")
+	b := compiled(t, "")
 	command(t, b.obj, "gcc", "-fprofile-arcs", "lib/left.o", "lib/main.o", "-o", "prog")
 	b.check(t, "")
 	b.check(t, "big", "big", "1000")
@@ -204,7 +204,7 @@ func TestMeasureAtBoot(t *testing.T) {
 
 // The lines that code is made of are the same for a kernel of another arch.
 func TestMeasureCross(t *testing.T) {
-	host, cross := measured(t), compile(t, "aarch64-linux-gnu-")
+	host, cross := measured(t), compiled(t, "aarch64-linux-gnu-")
 	a, err := Measure(t.Context(), host.params)
 	if err != nil {
 		t.Fatal(err)

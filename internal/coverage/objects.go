@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"bzmage/internal/compile"
 )
 
 // Object is an object that lines of the series are compiled into.
@@ -120,7 +122,7 @@ func Find(obj, src string, files []string) ([]Object, error) {
 			return err
 		}
 		for _, f := range files {
-			if names(text, f) {
+			if compile.Names(text, f) {
 				o.Files = append(o.Files, f)
 			}
 		}
@@ -148,17 +150,6 @@ func Find(obj, src string, files []string) ([]Object, error) {
 // notes is the name of the file that gcc writes beside the object.
 func (o Object) notes() string { return strings.TrimSuffix(o.Name, ".o") + ".gcno" }
 
-// names says whether the text of a .cmd file names the file of the tree.
-func names(text []byte, file string) bool {
-	want := []byte("/" + file)
-	for at := bytes.Index(text, want); at >= 0; at = bytes.Index(text, want) {
-		if text = text[at+len(want):]; len(text) == 0 || bytes.IndexByte([]byte(" \\\n)"), text[0]) >= 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // reRefused matches where a makefile asks for no counters, for a folder or for
 // one object (Documentation/dev-tools/gcov.rst).
 var reRefused = regexp.MustCompile(`(?m)^[ \t]*GCOV_PROFILE(?:_(\S+\.o))?[ \t]*[:?]?=[ \t]*n`)
@@ -181,17 +172,25 @@ func refused(src, object string) bool {
 	return false
 }
 
+// maxVariable is less than one argument of a program can have on Linux
+// (MAX_ARG_STRLEN, 128 KiB).
+const maxVariable = 100_000
+
 // Variable returns make's variable that compiles these objects with counters,
 // and no other of the same name elsewhere (scripts/Makefile.lib looks at it
-// when it is about to compile $@).
-func Variable(src string, objects []Object) string {
+// when it is about to compile $@). Too many of them are an error.
+func Variable(src string, objects []Object) (string, error) {
 	var list []string
 	for _, o := range objects {
 		if !refused(src, o.Name) {
 			list = append(list, o.Name)
 		}
 	}
-	return "GCOV_PROFILE=$(if $(filter " + strings.Join(list, " ") + ",$@),y)"
+	v := "GCOV_PROFILE=$(if $(filter " + strings.Join(list, " ") + ",$@),y)"
+	if len(v) > maxVariable {
+		return "", fmt.Errorf("the code that the series adds to headers is in %d objects, more than make can be told of", len(list))
+	}
+	return v, nil
 }
 
 // NotesOf returns the files of make's folder that the counters of the objects

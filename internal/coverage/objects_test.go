@@ -110,8 +110,11 @@ func TestFind(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if v := Variable(src, got); v != "GCOV_PROFILE=$(if $(filter fs/a.o lib/d.o,$@),y)" {
-		t.Error(v)
+	if v, err := Variable(src, got); v != "GCOV_PROFILE=$(if $(filter fs/a.o lib/d.o,$@),y)" || err != nil {
+		t.Error(v, err)
+	}
+	if _, err := Variable(src, make([]Object, 200_000)); err == nil {
+		t.Error("make was told of more objects than it can be")
 	}
 	if d := cmp.Diff([]string{"fs/a.gcno", "fs/b.gcno", "lib/d.gcno", "vdso/a.gcno"}, NotesOf(got)); d != "" {
 		t.Error(d)
@@ -133,7 +136,10 @@ func TestVariableReachesTheObjects(t *testing.T) {
 		"sub.mk": "GCOV_PROFILE := n\nflags = $(if $(patsubst n%,,$(GCOV_PROFILE_$(basename $(notdir $@)).o)$(GCOV_PROFILE)),counted,plain)\n" +
 			"all: $(obj)/base.o $(obj)/other.o\n$(obj)/%.o:\n\t@echo $@ $(flags)\n",
 	})
-	v := Variable(dir, []Object{{Name: "fs/base.o"}, {Name: "kernel/other.o"}})
+	v, err := Variable(dir, []Object{{Name: "fs/base.o"}, {Name: "kernel/other.o"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := run.Output(t.Context(), run.Cmd{Argv: []string{"make", "-s", "--no-print-directory", "-C", dir, v}, Env: run.Env()})
 	if err != nil {
 		t.Fatal(err)

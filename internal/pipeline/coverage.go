@@ -66,25 +66,9 @@ func (k *kernel) compile(ctx context.Context, a arch.Arch, p build.Params) (buil
 	if k.coverage() == nil {
 		return build.Build(ctx, p)
 	}
-	gcov := k.p.Settings.Toolchain.Gcov(a)
-	if _, err := exec.LookPath(gcov); err != nil {
-		return build.Result{}, fault.New(fault.Machine, k.p.setupLine(), "coverage: %w", err)
-	}
-	changes, err := k.history(ctx)
+	files, err := k.sources(ctx, a)
 	if err != nil {
 		return build.Result{}, err
-	}
-	added, err := coverage.Lines(changes)
-	if err != nil {
-		return build.Result{}, fault.New(fault.Internal, "", "coverage: %w", err)
-	}
-	tree := k.src.Tree.Src()
-	files, err := coverage.Sources(added, func(name string) (string, error) {
-		text, err := os.ReadFile(filepath.Join(tree, filepath.FromSlash(name)))
-		return string(text), err
-	})
-	if err != nil {
-		return build.Result{}, fault.New(fault.Machine, "", "coverage: %w", err)
 	}
 	text, err := json.Marshal([]any{p.Inputs, files})
 	if err != nil {
@@ -95,8 +79,11 @@ func (k *kernel) compile(ctx context.Context, a arch.Arch, p build.Params) (buil
 	if known = known && old.Key == used.Key; known {
 		used = old
 	}
+	tree := k.src.Tree.Src()
 	for {
-		p.Make.Extra = variables(a, tree, used.Objects)
+		if p.Make.Extra, err = variables(a, tree, used.Objects); err != nil {
+			return build.Result{}, fault.New(fault.Usage, "FLAVOUR=release go tool mage verify", "coverage: %w", err)
+		}
 		p.Notes = coverage.NotesOf(used.Objects)
 		res, err := build.Build(ctx, p)
 		if err != nil || known && res.Kept {
@@ -113,13 +100,38 @@ func (k *kernel) compile(ctx context.Context, a arch.Arch, p build.Params) (buil
 	}
 }
 
+// sources are the files of the series that code is made of, if this machine
+// can read what a guest will count of it.
+func (k *kernel) sources(ctx context.Context, a arch.Arch) ([]string, error) {
+	if _, err := exec.LookPath(k.p.Settings.Toolchain.Gcov(a)); err != nil {
+		return nil, fault.New(fault.Machine, k.p.setupLine(), "coverage: %w", err)
+	}
+	changes, err := k.history(ctx)
+	if err != nil {
+		return nil, err
+	}
+	added, err := coverage.Lines(changes)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "", "coverage: %w", err)
+	}
+	files, err := coverage.Sources(added, func(name string) (string, error) {
+		text, err := os.ReadFile(filepath.Join(k.src.Tree.Src(), filepath.FromSlash(name)))
+		return string(text), err
+	})
+	if err != nil {
+		return nil, fault.New(fault.Machine, "", "coverage: %w", err)
+	}
+	return files, nil
+}
+
 // variables are make's variables for these objects.
-func variables(a arch.Arch, tree string, objects []coverage.Object) []string {
+func variables(a arch.Arch, tree string, objects []coverage.Object) ([]string, error) {
 	flags := counterFlags
 	if a.Name == "arm64" {
 		flags += " -mno-outline-atomics" // they would need a function of libgcc's
 	}
-	return []string{coverage.Variable(tree, objects), "CFLAGS_GCOV=" + flags}
+	v, err := coverage.Variable(tree, objects)
+	return []string{v, "CFLAGS_GCOV=" + flags}, err
 }
 
 func (k *kernel) remember(a arch.Arch, m measured) error {
