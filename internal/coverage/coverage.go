@@ -45,7 +45,7 @@ type Patch struct {
 	Name   string   `json:"name"`
 	Path   string   `json:"path"`             // in the checkout
 	Added  int      `json:"added"`            // lines in .c and .h files that are there after the whole series
-	Lines  []Line   `json:"lines"`            // those that code was made of, by file and number
+	Lines  []Line   `json:"lines,omitempty"`  // those that code was made of, by file and number
 	Checks []string `json:"checks,omitempty"` // that run one of them, sorted
 }
 
