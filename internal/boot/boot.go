@@ -76,6 +76,7 @@ type Params struct {
 	Console  string // file for the console
 	Shell    *Shell // after the checks; nil: none
 	Progress func(text string)
+	Coverage bool // the guest runs each check by itself, and measures
 }
 
 // Outcome is what happened, before it is judged.
@@ -115,11 +116,16 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	}
 	defer g.close()
 	p.Machine.Ports = []string{event.Port}
-	words, err := p.words(id).Words()
+	words := p.words(id)
+	if p.Coverage {
+		words.Mode = event.ModeCoverage
+		g.state.WantCoverage()
+	}
+	text, err := words.Words()
 	if err != nil {
 		return Outcome{}, fault.New(fault.Usage, "correct the line's localversion in configs/kernels.toml", "boot: %w", err)
 	}
-	p.Machine.Append = append(words, p.Machine.Append...)
+	p.Machine.Append = append(text, p.Machine.Append...)
 	argv, err := p.Machine.Argv()
 	if err != nil {
 		return Outcome{}, fault.New(fault.Internal, "", "boot: %w", err)

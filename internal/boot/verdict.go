@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bzmage/internal/console"
+	"bzmage/internal/coverage"
 	"bzmage/internal/event"
 	"bzmage/internal/fault"
 	"bzmage/internal/run"
@@ -58,6 +59,8 @@ type Verdict struct {
 	BootSeconds  float64 `json:"boot_seconds"`  // QEMU's start to the first record
 	TotalSeconds float64 `json:"total_seconds"` // QEMU's start to its end
 	Console      string  `json:"console"`       // the log file
+
+	Coverage *coverage.Report `json:"coverage,omitempty"` // which lines of the series were run, where that was measured
 
 	Build map[string]string `json:"build,omitempty"` // facts of the build, for the table
 	Kept  bool              `json:"-"`               // from an earlier boot of the same bytes

@@ -38,6 +38,7 @@ type Params struct {
 	Inputs   map[string]string // everything that goes in, by hash or version
 	Touched  []Touch           // who touched which files of the tree
 	Dist     string            // the folder to make
+	Notes    []string          // files of make's folder that go into the dist by their path; one that is not there is left out
 	Log      string            // file for what make prints
 	Count    bool              // spend two seconds to learn how many steps a first build has
 	Progress func(done, total int, file string)
@@ -131,7 +132,7 @@ func (p Params) kept(want Result) (Result, bool) {
 		return Result{}, false
 	}
 	for _, f := range old.Files {
-		if got, err := hashFile(filepath.Join(p.Dist, f.Name)); err != nil || got != f {
+		if got, err := hashFile(filepath.Join(p.Dist, f.Name)); err != nil || got.Size != f.Size || got.SHA256 != f.SHA256 {
 			return Result{}, false
 		}
 	}
@@ -241,6 +242,9 @@ func (p Params) collect(res Result) (Result, error) {
 	for _, img := range p.Make.Arch.Images {
 		from[img.Name] = img.Path
 	}
+	if err := p.addNotes(from, fresh); err != nil {
+		return Result{}, machine(err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(from)) {
 		to := filepath.Join(fresh, name)
 		if err := copyFile(filepath.Join(p.Make.Obj, from[name]), to); err != nil {
@@ -250,6 +254,7 @@ func (p Params) collect(res Result) (Result, error) {
 		if err != nil {
 			return Result{}, machine(err)
 		}
+		f.Name = name
 		res.Files = append(res.Files, f)
 	}
 	if f, _ := res.File("config"); f.SHA256 != p.Config.SHA256 {

@@ -248,7 +248,6 @@ func Reaches(obj, name string) (bool, error) {
 		}
 	}
 	found := errors.New("found")
-	want := []byte("/" + name)
 	err := filepath.WalkDir(obj, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".cmd") {
 			return err
@@ -257,11 +256,8 @@ func Reaches(obj, name string) (bool, error) {
 		if err != nil {
 			return err
 		}
-		for at := bytes.Index(text, want); at >= 0; at = bytes.Index(text, want) {
-			text = text[at+len(want):]
-			if len(text) == 0 || bytes.IndexByte([]byte(" \\\n)"), text[0]) >= 0 {
-				return found
-			}
+		if Names(text, name) {
+			return found
 		}
 		return nil
 	})
@@ -272,4 +268,17 @@ func Reaches(obj, name string) (bool, error) {
 		return false, fmt.Errorf("look for what includes %s: %w", name, err)
 	}
 	return false, nil
+}
+
+// Names says whether what kbuild notes beside an object names the file of the
+// tree.
+func Names(note []byte, name string) bool {
+	want := []byte("/" + name)
+	for at := bytes.Index(note, want); at >= 0; at = bytes.Index(note, want) {
+		note = note[at+len(want):]
+		if len(note) == 0 || bytes.IndexByte([]byte(" \\\n)"), note[0]) >= 0 {
+			return true
+		}
+	}
+	return false
 }

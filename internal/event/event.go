@@ -4,8 +4,8 @@
 // [Result]: which checks ran, how each ended, and every place where the
 // stream broke the rules.
 //
-// A stream is a hello, then test and tick records in any order, then one
-// done. hello and done carry the id the host gave the boot, so that what an
+// A stream is a hello, then test, tick and coverage records in any order, then
+// one done. hello and done carry the id the host gave the boot, so that what an
 // earlier boot left behind is not taken for this one's. The host trusts
 // nothing of it: lines, names, outputs and their number are bounded.
 package event
@@ -52,6 +52,8 @@ type Record struct {
 	Hello *Hello          `json:"hello,omitempty"`
 	Test  json.RawMessage `json:"test,omitempty"` // a [TestEvent] as test2json wrote it
 	Done  *Done           `json:"done,omitempty"`
+
+	Coverage *Coverage `json:"coverage,omitempty"`
 }
 
 // Hello says which kernel speaks.
@@ -133,6 +135,11 @@ func (r Record) check() error {
 			return err
 		}
 	case TypeTick:
+	case TypeCoverage:
+		want = Record{Coverage: r.Coverage}
+		if err := r.Coverage.check(); err != nil {
+			return err
+		}
 	case TypeDone:
 		want = Record{ID: r.ID, Done: r.Done}
 		if r.Done == nil {
@@ -143,7 +150,7 @@ func (r Record) check() error {
 	default:
 		return fmt.Errorf("unknown record type %q", short(r.Type))
 	}
-	if r.ID != want.ID || r.Hello != want.Hello || (r.Test == nil) != (want.Test == nil) || r.Done != want.Done {
+	if r.ID != want.ID || r.Hello != want.Hello || (r.Test == nil) != (want.Test == nil) || r.Done != want.Done || r.Coverage != want.Coverage {
 		return fmt.Errorf("a %s with content of another type", r.Type)
 	}
 	return nil

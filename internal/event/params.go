@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 const (
 	ModeChecks = "checks" // runs the checks, then stops the machine; the default
 	ModeDemo   = "demo"   // prints rand values of process 1 until the host ends it
+
+	ModeCoverage = "coverage" // runs each check by itself and sends what it ran of the kernel
 )
 
 // DefaultTimeout is how long the checks may take when Params has no Timeout.
@@ -32,7 +35,7 @@ type Params struct {
 	Bench   string        // bzmage.bench: and benchmarks whose name matches this; empty: none
 	Count   int           // bzmage.count: how often all of it is run; 0: once
 	Shell   bool          // bzmage.shell: after the last record, a shell on the console
-	Mode    string        // bzmage.mode: ModeChecks, ModeDemo, or empty
+	Mode    string        // bzmage.mode: ModeChecks, ModeDemo, ModeCoverage, or empty
 	Timeout time.Duration // bzmage.timeout: for all checks together; 0: DefaultTimeout
 }
 
@@ -124,8 +127,8 @@ func (p *Params) set(name, value string) error {
 		}
 		p.Shell = true
 	case "mode":
-		if value != "" && value != ModeChecks && value != ModeDemo {
-			return fmt.Errorf("%q is neither %s nor %s", value, ModeChecks, ModeDemo)
+		if !slices.Contains([]string{"", ModeChecks, ModeDemo, ModeCoverage}, value) {
+			return fmt.Errorf("%q is none of %s, %s, %s", value, ModeChecks, ModeDemo, ModeCoverage)
 		}
 		p.Mode = value
 	case "timeout":

@@ -27,7 +27,7 @@ func TestParseCmdline(t *testing.T) {
 		{name: "of another program", text: "xbzmage.id=1 bzmage=2"},
 
 		{name: "unknown", text: "bzmage.rum=x bzmage.id=1", want: Params{ID: "1"}, wantErr: "bzmage.rum: there is no such parameter"},
-		{name: "mode", text: "bzmage.mode=dome", wantErr: `"dome" is neither checks nor demo`},
+		{name: "mode", text: "bzmage.mode=dome", wantErr: `"dome" is none of checks, demo, coverage`},
 		{name: "timeout", text: "bzmage.timeout=5", wantErr: "missing unit"},
 		{name: "timeout 0", text: "bzmage.timeout=0s", wantErr: "not a time to wait"},
 		{name: "count", text: "bzmage.count=0", wantErr: "not a number from 1 to 1000"},

@@ -51,6 +51,8 @@ type Result struct {
 	Done       *Done    `json:"done,omitempty"`       //
 	Violations []string `json:"violations,omitempty"` // where the stream broke the rules
 	Ticks      int      `json:"ticks"`
+
+	Coverage []Coverage `json:"-"` // in the order they came
 }
 
 // Failed returns the checks that failed.
@@ -103,6 +105,10 @@ type State struct {
 	run      strings.Builder
 	more     int // violations not kept
 	times    int // how often a check is to run; 0: once
+
+	wantCoverage bool
+	counters     map[[2]string]bool // by check and object
+	counted      int                // bytes of counters kept
 }
 
 // NewState returns the State of a boot with that id. expected are the names
@@ -153,6 +159,8 @@ func (s *State) Add(r Record) {
 		s.test(r)
 	case TypeTick:
 		s.res.Ticks++
+	case TypeCoverage:
+		s.coverage(r)
 	case TypeDone:
 		s.done(r)
 	default:

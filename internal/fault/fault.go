@@ -32,6 +32,7 @@ const (
 	MissingDone             // the machine stopped before the last record
 	NoVerdict               // the guest's records contradict each other
 	Code                    // bzmage's own code: lint or a test
+	Uncovered               // the checks run too little of the series
 	Interrupted             // the user or the pipeline stopped the run
 )
 
@@ -62,6 +63,7 @@ func Kinds() []Row {
 		{MissingDone, 14, "missing-done", "the machine stopped before the guest's last record"},
 		{NoVerdict, 15, "no-verdict", "the guest's records contradict each other"},
 		{Code, 16, "code", "lint found something in bzmage's code, or one of its tests failed"},
+		{Uncovered, 17, "uncovered", "the checks pass, and run less of the series than is asked for"},
 		{Interrupted, 130, "interrupted", "stopped by Ctrl-C, SIGINT or SIGTERM"},
 	}
 }

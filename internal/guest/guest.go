@@ -185,6 +185,9 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 		g.say("stop the machine: %v", g.kernel.Restart())
 	})
 	defer last.Stop()
+	if p.Mode == event.ModeCoverage {
+		return g.runMeasured(p, out)
+	}
 	return g.rounds(p, out)
 }
 

@@ -30,6 +30,7 @@ type Make struct {
 	Version      string    // the tree's own, such as 5.4.302: the toolchain's variables depend on it
 	LocalVersion string    // appended to the release
 	Time         time.Time // what the kernel says it was built at
+	Extra        []string  // more variables, NAME=value
 	Jobs         *jobserver.Server
 }
 
@@ -55,6 +56,7 @@ func (m Make) Argv(targets ...string) []string {
 		"KCFLAGS="+prefix,
 		"KAFLAGS="+prefix,
 	)
+	argv = append(argv, m.Extra...)
 	return append(argv, targets...)
 }
 

@@ -55,8 +55,9 @@ type Source struct {
 
 // Flavour is a variant of a line's config.
 type Flavour struct {
-	Fragments []string `toml:"fragments"` // laid over the line's
-	Guest     Guest    `toml:"guest"`     // laid over the line's
+	Fragments []string  `toml:"fragments"` // laid over the line's
+	Guest     Guest     `toml:"guest"`     // laid over the line's
+	Coverage  *Coverage `toml:"coverage"`  // nil: the guest does not measure which lines of the series it runs
 }
 
 var (
@@ -123,6 +124,7 @@ func Parse(text string) (File, error) {
 	}
 	for name, flavour := range f.Flavours {
 		errs = append(errs, flavour.Guest.check(fmt.Sprintf("flavour %q", name))...)
+		errs = append(errs, flavour.Coverage.check(name)...)
 		if !reWord.MatchString(name) {
 			errs = append(errs, fmt.Errorf("flavour %q: a name is small letters, digits and dashes", name))
 		}

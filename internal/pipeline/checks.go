@@ -22,6 +22,10 @@ var reCheck = regexp.MustCompile(`^(Test|Benchmark|Fuzz|Example)([^a-z]|$)`)
 // say, the compiler will.
 func (p Project) checkSelection() error {
 	run := p.Settings.Checks.Run
+	s, err := event.ParseSelection(run)
+	if p.File.Flavours[p.Settings.Flavour].Coverage != nil && err == nil && (s.Parts() || p.Settings.Checks.Count > 1) {
+		return fault.New(fault.Usage, "FLAVOUR=release", "flavour %s runs each check once and by itself, to count what it runs: VERIFY_COUNT and parts of checks cannot be asked of it", p.Settings.Flavour)
+	}
 	if run == "" {
 		return nil
 	}

@@ -219,7 +219,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
 	start := time.Now()
-	res, err := build.Build(ctx, build.Params{
+	res, err := k.compile(ctx, a, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
 		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
 		Dist: dist, Log: log, Count: k.p.UI.Terminal(),

@@ -15,6 +15,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/boot"
 	"bzmage/internal/build"
+	"bzmage/internal/coverage"
 	"bzmage/internal/fault"
 	"bzmage/internal/initramfs"
 	"bzmage/internal/qemu"
@@ -35,7 +36,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 		return report.Report{}, err
 	}
 	// An old report must not be taken for the one of this run.
-	if err := report.Remove(p.build("reports", line.Name)); err != nil {
+	if err := errors.Join(report.Remove(p.build("reports", line.Name)), coverage.Remove(p.build("reports", line.Name))); err != nil {
 		return report.Report{}, err
 	}
 	versions, err := p.need(ctx, tools.ForBuild, tools.ForBoot)
@@ -52,10 +53,11 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	}
 	defer k.close()
 	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
-	r := k.report(verdicts)
 	if ctx.Err() != nil {
 		return report.Report{}, err
 	}
+	err = errors.Join(err, k.covered(verdicts))
+	r := k.report(verdicts)
 	err = errors.Join(err, p.skips(&r))
 	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
 }
@@ -120,7 +122,7 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
-	return k.boot(ctx, a, v, machine, checks)
+	return k.boot(ctx, a, built, v, machine, checks)
 }
 
 func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
@@ -202,7 +204,7 @@ func buildTime(b build.Result) string {
 	return fmt.Sprintf("%.1f s", b.Seconds)
 }
 
-func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
+func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
 	if k.p.Settings.Checks.All() {
 		if err := k.forgetVerdict(v); err != nil {
 			return v, err
@@ -214,7 +216,7 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
 		Machine: m, Release: v.Release, Expected: checks, Run: v.Run, Count: v.Count, Shell: k.shell(v), Limits: k.limits(m.Accel),
-		Console:  k.p.path(v.Console),
+		Console: k.p.path(v.Console), Coverage: k.coverage() != nil,
 		Progress: func(text string) { k.p.UI.Progress(a.Name, text) },
 	})
 	k.p.UI.Progress(a.Name, "")
@@ -225,6 +227,9 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 		return v, err
 	}
 	v.Judge(out)
+	if err := k.cover(ctx, a, b, &v, out.Events.Coverage); err != nil {
+		return v, err
+	}
 	k.p.UI.Log.Infof("boot: %s: %s %s", a.Name, v.Verdict, v.Reason)
 	return v, k.keepVerdict(v)
 }

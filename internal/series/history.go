@@ -16,6 +16,7 @@ type Change struct {
 	Name          string
 	Mail          Mail
 	Offset        int                   // how far its hunks had to be moved
+	Moved         []patch.Move          // the hunks that were
 	Before, After map[string]patch.File // by path; a file that is not there is not in it
 }
 
@@ -54,7 +55,7 @@ func History(ctx context.Context, p Params) ([]Change, error) {
 	report, err := patch.Try(ctx, patch.Params{Tree: p.Tree, Series: p.Folder,
 		Visit: func(s patch.Status, before, after map[string]patch.File) error {
 			t := texts[s.Name]
-			all = append(all, Change{Name: s.Name, Mail: Mail{Text: []byte(t.Text), Strip: t.Strip}, Offset: s.Offset, Before: before, After: after})
+			all = append(all, Change{Name: s.Name, Mail: Mail{Text: []byte(t.Text), Strip: t.Strip}, Offset: s.Offset, Moved: s.Moved, Before: before, After: after})
 			return nil
 		}})
 	if err != nil {

@@ -31,6 +31,7 @@ type Settings struct {
 	Offline      bool   // nothing is asked of any network
 	CI           bool   // a missing tool is a failure, output is plain
 	NoColor      bool
+	CoverageMin  *float64 // percent of the series' lines; nil: what the flavour asks for
 }
 
 // Row documents one setting.
@@ -43,6 +44,7 @@ func Table() []Row {
 		{"ARCH", strings.Join(append(arch.Names(), "all"), ", "), "all", "what to build for"},
 		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
 		{"TOOLCHAIN", toolchain.Values, "gcc", "what compiles the kernel, its host programs too"},
+		{"PATCH_COVERAGE_MIN", "0 to 100", "the flavour's, in kernels.toml", "how many percent of the series' executable lines the checks must run"},
 		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
 		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
 		{"VERIFY_RUN", "a regular expression, as of go test -run", "all checks", "runs these checks only; such a verdict says so, and none is kept"},
@@ -80,6 +82,9 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	}
 	var err error
 	if s.Offline, err = readOffline(getenv("OFFLINE")); err != nil {
+		return s, err
+	}
+	if s.CoverageMin, err = readCoverage(getenv("PATCH_COVERAGE_MIN"), s, file); err != nil {
 		return s, err
 	}
 	if s.Archs, err = readArch(getenv("ARCH")); err != nil {

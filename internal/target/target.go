@@ -171,7 +171,7 @@ func Verify(ctx context.Context, force *bool) error {
 		p.Force = force != nil && *force
 		r, err := p.Verify(ctx)
 		if len(r.Verdicts) > 0 {
-			err = errors.Join(err, report.Table(os.Stdout, r.Verdicts))
+			err = errors.Join(err, report.Table(os.Stdout, r.Verdicts), report.Coverage(os.Stdout, r.Verdicts))
 		}
 		return err
 	})

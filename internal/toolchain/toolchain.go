@@ -76,6 +76,9 @@ func (t Toolchain) Compiler(a arch.Arch) string {
 	return a.Tool(t.HostCompiler())
 }
 
+// Gcov returns what reads the counters of the compiler for a.
+func (t Toolchain) Gcov(a arch.Arch) string { return a.Tool("gcov" + t.suffix()) }
+
 // Linker returns what links the kernel for a.
 func (t Toolchain) Linker(a arch.Arch) string {
 	if t.LLVM {
