@@ -77,6 +77,7 @@ type kernel interface {
 	OpenPort(path string) (*os.File, error) // for writing
 	Uptime() time.Duration                  // since the kernel began
 	Restart() error                         // writes everything back; returns only with an error
+	ScanLeaks(path string) error            // by kmemleak's file
 }
 
 // guest is the state of process 1. The fields but kernel and children are
@@ -95,6 +96,7 @@ type guest struct {
 	tick     time.Duration // between two heartbeats
 	grace    time.Duration // for what should end at once
 	portWait time.Duration // for the port to get its name
+	leakAge  time.Duration // from the end of the checks to when kmemleak speaks of what they left
 }
 
 func newGuest(k kernel, console io.Writer) *guest {
@@ -105,6 +107,7 @@ func newGuest(k kernel, console io.Writer) *guest {
 		demo:      []string{ProcrandPath, "1"},
 		workDir:   WorkDir,
 		tick:      time.Second, grace: 10 * time.Second, portWait: 10 * time.Second,
+		leakAge: kmemleakAge,
 	}
 }
 
@@ -181,7 +184,11 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 		g.say("stop the machine: %v", g.kernel.Restart())
 	})
 	defer last.Stop()
-	return g.runChecks(p, out)
+	if exit, err = g.runChecks(p, out); err != nil {
+		return exit, err
+	}
+	leaks, err := g.kmemleak(out)
+	return max(exit, leaks), err
 }
 
 // beat sends a tick at each interval until the function it returns is called.

@@ -103,7 +103,11 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
-	return k.boot(ctx, a, v, machine, rd.res.Checks)
+	checks, err := expected(built, rd.res.Checks)
+	if err != nil {
+		return v, err
+	}
+	return k.boot(ctx, a, v, machine, checks)
 }
 
 func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
