@@ -18,6 +18,7 @@ require (
 	github.com/klauspost/compress v1.20.3 // zstd, which Go's own library does not have
 	github.com/magefile/mage v1.17.2 // given: the targets
 	github.com/sirupsen/logrus v1.10.2 // given: all messages
+	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // benchfmt reads the result lines of benchmarks, hostile ones too; Go's own
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // what package syscall lacks: renameat2, pidfd, statfs
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide
@@ -33,15 +34,21 @@ require (
 
 // What these need.
 require (
+	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/cloudflare/circl v1.6.3 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect
 	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect
 	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
-	golang.org/x/crypto v0.41.0 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
+)
+
+require (
+	github.com/creack/pty v1.1.24 // indirect
+	mvdan.cc/sh/v3 v3.14.1 // indirect
 )
 
 // mage, so that `go tool mage` works where there is only Go; staticcheck for

@@ -72,8 +72,11 @@ type Params struct {
 	Machine  qemu.Machine // Ports are set here
 	Release  string       // uname -r the guest must say
 	Expected []string     // checks that must run
+	Run      string       // of these only what this selects; see [event.ParseSelection]
+	Count    int          // how often they run; 0: once
 	Limits   Limits
 	Console  string // file for the console
+	Shell    *Shell // after the checks; nil: none
 	Progress func(text string)
 }
 
@@ -104,13 +107,15 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	g, err := newGuest(p, id)
+	scaled := p
+	scaled.Limits.Total *= time.Duration(max(1, p.Count))
+	g, err := newGuest(scaled, id)
 	if err != nil {
 		return Outcome{}, err
 	}
 	defer g.close()
 	p.Machine.Ports = []string{event.Port}
-	words, err := event.Params{ID: id, Release: p.Release, Timeout: p.Limits.checks()}.Words()
+	words, err := p.words(id).Words()
 	if err != nil {
 		return Outcome{}, fault.New(fault.Usage, "correct the line's localversion in configs/kernels.toml", "boot: %w", err)
 	}
@@ -127,8 +132,12 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	var watch, read sync.WaitGroup
 	watch.Go(func() { g.watch(inner, cancel) })
 	read.Go(g.readEvents)
+	stdin, err := g.join(inner, &watch, cancel)
+	if err != nil {
+		return Outcome{}, err
+	}
 	err = run.Run(inner, run.Cmd{
-		Argv: argv, Env: run.Env(), Log: p.Console, Stdout: g, Stderr: &g.stderr,
+		Argv: argv, Env: run.Env(), Stdin: stdin, Log: p.Console, Stdout: g, Stderr: &g.stderr,
 		ExtraFiles: []*os.File{g.theirs}, Grace: time.Second,
 	})
 	why := context.Cause(inner)
@@ -138,6 +147,9 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	read.Wait()
 	if ctx.Err() != nil {
 		return Outcome{}, fmt.Errorf("boot stopped: %w", context.Cause(ctx))
+	}
+	if g.judged != nil {
+		return *g.judged, nil
 	}
 	return g.outcome(err, why), nil
 }
@@ -158,6 +170,10 @@ type guest struct {
 	state *event.State
 	hello time.Duration
 	fatal time.Time
+
+	ended  chan struct{} // closed with the done
+	shell  atomic.Bool   // the console is a person's
+	judged *Outcome      // what there was to judge before the shell
 }
 
 func newGuest(p Params, id string) (*guest, error) {
@@ -174,8 +190,8 @@ func newGuest(p Params, id string) (*guest, error) {
 		return nil, fault.New(fault.Machine, "", "make a socket for the guest: %w", err)
 	}
 	return &guest{
-		p: p, start: time.Now(), ours: conn, theirs: theirs,
-		con: console.NewReader(), state: event.NewState(id, p.Expected),
+		p: p, start: time.Now(), ours: conn, theirs: theirs, ended: make(chan struct{}),
+		con: console.NewReader(), state: p.state(id),
 	}, nil
 }
 
@@ -187,6 +203,9 @@ func (g *guest) close() {
 // Write takes the console's bytes.
 func (g *guest) Write(b []byte) (int, error) {
 	g.alive()
+	if g.shell.Load() {
+		return len(b), g.p.Shell.show(b)
+	}
 	g.spoken.Add(int64(len(b)))
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -201,7 +220,7 @@ func (g *guest) alive() { g.heard.Store(int64(time.Since(g.start))) }
 
 // readEvents folds the guest's records until the port is closed.
 func (g *guest) readEvents() {
-	ended := 0
+	ended, over := 0, false
 	for r := event.NewReader(io.TeeReader(g.ours, signOfLife{g})); ; {
 		rec, err := r.Next()
 		var bad *event.LineError
@@ -213,6 +232,10 @@ func (g *guest) readEvents() {
 			g.state.Violate("%v", bad)
 		} else {
 			g.state.Add(rec)
+		}
+		if g.state.Ended() && !over {
+			over = true
+			close(g.ended)
 		}
 		if g.hello == 0 && g.state.Greeted() {
 			g.hello = time.Since(g.start)
@@ -263,6 +286,8 @@ func (g *guest) watch(ctx context.Context, end context.CancelCauseFunc) {
 		fatal := g.fatal
 		g.mu.Unlock()
 		switch {
+		case g.shell.Load():
+			return // nobody hurries a person
 		case !fatal.IsZero() && time.Since(fatal) > l.Panic:
 			end(errCrashed)
 		case now-time.Duration(g.heard.Load()) > l.Silence:

@@ -38,6 +38,9 @@ type Verdict struct {
 	Machine map[string]string `json:"machine"`
 	Key     string            `json:"key"` // hash of all that the verdict depends on
 
+	Run   string `json:"run,omitempty"`   // the checks this selects are all that ran
+	Count int    `json:"count,omitempty"` // how often they ran, if not once
+
 	Checks  []event.Check   `json:"checks"`
 	Missing []string        `json:"missing,omitempty"`
 	Broken  []string        `json:"violations,omitempty"` // of the records' rules
@@ -109,11 +112,11 @@ func (v *Verdict) judge(o Outcome) (verdict, reason string, kind fault.Kind) {
 	case ev.Done == nil:
 		return NoVerdict, "the machine stopped before the last record" + where(ev), fault.MissingDone
 	case len(failed) > 0:
-		return CheckFailed, failures(failed), fault.CheckFailed
+		return CheckFailed, failures(ev, failed) + notRun(ev), fault.CheckFailed
 	case ev.Done.Error != "":
-		return NoVerdict, "the guest says: " + ev.Done.Error, fault.NoVerdict
+		return NoVerdict, "the guest says: " + strings.ReplaceAll(ev.Done.Error, "\n", "; ") + where(ev) + notRun(ev), fault.NoVerdict
 	case ev.Done.Exit != 0:
-		return CheckFailed, fmt.Sprintf("the checks ended with exit code %d%s", ev.Done.Exit, where(ev)), fault.CheckFailed
+		return CheckFailed, fmt.Sprintf("the checks ended with exit code %d%s%s", ev.Done.Exit, where(ev), notRun(ev)), fault.CheckFailed
 	case len(ev.Missing) > 0:
 		return NoVerdict, "expected checks did not run: " + strings.Join(ev.Missing, ", "), fault.NoVerdict
 	case o.Ended != nil:
@@ -121,6 +124,9 @@ func (v *Verdict) judge(o Outcome) (verdict, reason string, kind fault.Kind) {
 	}
 	if open := unended(ev); open != "" {
 		return NoVerdict, open + " did not end", fault.NoVerdict
+	}
+	if noPart(v.Run, ev) {
+		return NoVerdict, fmt.Sprintf("VERIFY_RUN=%s selects no part of the checks that ran", v.Run), fault.Usage
 	}
 	if pass, _, _ := v.Counts(); pass == 0 {
 		return NoVerdict, "no check passed", fault.NoVerdict
@@ -134,42 +140,6 @@ func (v *Verdict) judge(o Outcome) (verdict, reason string, kind fault.Kind) {
 func isInfra(o Outcome) bool {
 	var exit *run.ExitError
 	return !run.Failed(o.Ended) || errors.As(o.Ended, &exit) && o.Events.Hello == nil
-}
-
-// where names the check that was running when the records ended.
-func where(ev event.Result) string {
-	if ev.Hello == nil {
-		return ", before the checks began"
-	}
-	if name := unended(ev); name != "" {
-		return ", in " + name
-	}
-	return ""
-}
-
-// failures counts and names the checks that failed; their parts are not
-// counted.
-func failures(failed []event.Check) string {
-	var names []string
-	for _, c := range failed {
-		if !strings.Contains(c.Name, "/") {
-			names = append(names, c.Name)
-		}
-	}
-	if len(names) == 1 {
-		return "a check failed: " + names[0]
-	}
-	return fmt.Sprintf("%d checks failed: %s", len(names), strings.Join(names, ", "))
-}
-
-// unended names a check, or a part of one, that began and did not end.
-func unended(ev event.Result) string {
-	for _, c := range ev.Checks {
-		if c.Status == "" {
-			return c.Name
-		}
-	}
-	return ""
 }
 
 func firstLine(texts ...string) string {

@@ -221,15 +221,22 @@ func TestSelect(t *testing.T) {
 		"Rand":                      checks[:2],
 		"^TestRelease$|RandSelf":    checks[1:],
 		"Nothing":                   nil,
-		"TestRandFormat/x":          nil,
+		"TestRandFormat/x":          checks[:1],
+		"TestRandFormat/x|Rel":      {checks[0], checks[2]},
+		"Self/(a|b)/[/|]":           checks[1:2],
+		"Test(Release|RandSelf)":    checks[1:],
+		`Test\|x`:                   nil,
+		"/x":                        checks,
 		"(":                         nil,
+		"Rand/(":                    nil,
+		`Rand"`:                     nil,
 		"^(TestRandFormat|Other)$$": checks[:1],
 	} {
 		got, err := Select(checks, run)
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%q: %s", run, d)
 		}
-		if bad := strings.ContainsAny(run, "/") || run == "("; bad != (err != nil) {
+		if bad := strings.HasSuffix(run, "(") || strings.Contains(run, `"`); bad != (err != nil) {
 			t.Errorf("%q: error %v", run, err)
 		}
 	}

@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,6 +17,9 @@ const (
 // DefaultTimeout is how long the checks may take when Params has no Timeout.
 const DefaultTimeout = 5 * time.Minute
 
+// MaxCount is how often the checks can be repeated.
+const MaxCount = 1000
+
 // prefix is what the parameters begin with. Linux takes a parameter with a dot
 // in it for one of a module and does not hand it to init as an argument.
 const prefix = "bzmage."
@@ -25,19 +29,29 @@ type Params struct {
 	ID      string        // bzmage.id: comes back in hello and done
 	Release string        // bzmage.release: what uname -r has to say
 	Run     string        // bzmage.run: only checks whose name matches this; see [Select]
+	Bench   string        // bzmage.bench: and benchmarks whose name matches this; empty: none
+	Count   int           // bzmage.count: how often all of it is run; 0: once
+	Shell   bool          // bzmage.shell: after the last record, a shell on the console
 	Mode    string        // bzmage.mode: ModeChecks, ModeDemo, or empty
 	Timeout time.Duration // bzmage.timeout: for all checks together; 0: DefaultTimeout
 }
 
 // Words returns the words to append to a kernel command line.
 func (p Params) Words() ([]string, error) {
-	timeout := ""
+	timeout, count, shell := "", "", ""
 	if p.Timeout != 0 {
 		timeout = p.Timeout.String()
 	}
+	if p.Count != 0 {
+		count = strconv.Itoa(p.Count)
+	}
+	if p.Shell {
+		shell = "1"
+	}
 	var words []string
 	for _, kv := range [][2]string{
-		{"id", p.ID}, {"release", p.Release}, {"run", p.Run}, {"mode", p.Mode}, {"timeout", timeout},
+		{"id", p.ID}, {"release", p.Release}, {"run", p.Run}, {"bench", p.Bench}, {"count", count}, {"shell", shell},
+		{"mode", p.Mode}, {"timeout", timeout},
 	} {
 		word := prefix + kv[0] + "=" + kv[1]
 		if strings.Contains(kv[1], " ") {
@@ -94,6 +108,21 @@ func (p *Params) set(name, value string) error {
 		_, err := Select(nil, value)
 		p.Run = value
 		return err
+	case "bench":
+		_, err := Select(nil, value)
+		p.Bench = value
+		return err
+	case "count":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > MaxCount {
+			return fmt.Errorf("%q is not a number from 1 to %d", value, MaxCount)
+		}
+		p.Count = n
+	case "shell":
+		if value != "1" {
+			return fmt.Errorf("%q is not 1", value)
+		}
+		p.Shell = true
 	case "mode":
 		if value != "" && value != ModeChecks && value != ModeDemo {
 			return fmt.Errorf("%q is neither %s nor %s", value, ModeChecks, ModeDemo)

@@ -30,6 +30,9 @@ func TestParseCmdline(t *testing.T) {
 		{name: "mode", text: "bzmage.mode=dome", wantErr: `"dome" is neither checks nor demo`},
 		{name: "timeout", text: "bzmage.timeout=5", wantErr: "missing unit"},
 		{name: "timeout 0", text: "bzmage.timeout=0s", wantErr: "not a time to wait"},
+		{name: "count", text: "bzmage.count=0", wantErr: "not a number from 1 to 1000"},
+		{name: "shell", text: "bzmage.shell=yes", wantErr: "is not 1"},
+		{name: "bench", text: "bzmage.bench=A/( bzmage.run=B/c", want: Params{Run: "B/c", Bench: "A/("}, wantErr: "missing closing )"},
 		{name: "run", text: "bzmage.run=(", want: Params{Run: "("}, wantErr: "missing closing )"},
 	}
 	for _, tt := range tests {
@@ -46,16 +49,16 @@ func TestParseCmdline(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	p := Params{ID: "0af", Release: "6.1.192-bzmage", Run: "A B|C", Mode: ModeChecks, Timeout: 90 * time.Second}
+	p := Params{ID: "0af", Release: "6.1.192-bzmage", Run: "A B|C", Bench: "x/[y ]", Count: 3, Shell: true, Mode: ModeChecks, Timeout: 90 * time.Second}
 	got, err := p.Words()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"bzmage.id=0af", "bzmage.release=6.1.192-bzmage", `bzmage.run="A B|C"`, "bzmage.mode=checks", "bzmage.timeout=1m30s"}
+	want := []string{"bzmage.id=0af", "bzmage.release=6.1.192-bzmage", `bzmage.run="A B|C"`, `bzmage.bench="x/[y ]"`, "bzmage.count=3", "bzmage.shell=1", "bzmage.mode=checks", "bzmage.timeout=1m30s"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	for _, bad := range []Params{{Run: `a"b`}, {Run: "ä"}, {ID: "1\n"}, {Mode: "dome"}, {Timeout: -1}, {Run: "("}, {Run: "A/b"}} {
+	for _, bad := range []Params{{Run: `a"b`}, {Run: "ä"}, {ID: "1\n"}, {Mode: "dome"}, {Timeout: -1}, {Run: "("}, {Bench: "A/("}, {Count: -1}, {Count: MaxCount + 1}} {
 		if w, err := bad.Words(); err == nil {
 			t.Errorf("%+v: words %q, want an error", bad, w)
 		}

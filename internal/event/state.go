@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -34,6 +33,10 @@ type Check struct {
 	Elapsed float64 `json:"elapsed"`          // seconds
 	Output  string  `json:"output,omitempty"` // bounded, and without control characters but tab and newline
 	Cut     bool    `json:"cut,omitempty"`    // the host kept only the beginning of Output
+
+	Runs     int                `json:"runs,omitempty"`     // how often it ended, where it was to run more than once
+	Failures int                `json:"failures,omitempty"` // how many of these failed: with others that passed, it is flaky
+	Metrics  map[string]float64 `json:"metrics,omitempty"`  // of a benchmark, by unit: ns/op and what it reports; of the last run
 }
 
 // Result is what a stream said. It holds no more than bounds allow, and its
@@ -94,8 +97,10 @@ type State struct {
 	total    int // bytes of output kept
 	index    map[string]int
 	outputs  []*strings.Builder // beside res.Checks
+	runs     []runs             // beside res.Checks
 	run      strings.Builder
 	more     int // violations not kept
+	times    int // how often a check is to run; 0: once
 }
 
 // NewState returns the State of a boot with that id. expected are the names
@@ -181,7 +186,7 @@ func (s *State) Result() Result {
 		res.Violations = append(res.Violations, fmt.Sprintf("and %d more violations", s.more))
 	}
 	for _, name := range s.order {
-		if i, ok := s.index[name]; !ok || s.res.Checks[i].Status == "" {
+		if i, ok := s.index[name]; !ok || s.res.Checks[i].Status == "" || s.runs[i].ended < s.timesOf(name) {
 			res.Missing = append(res.Missing, name)
 		}
 	}
@@ -217,25 +222,6 @@ func (s *State) sameID(r Record) {
 	if r.ID != s.id {
 		s.Violate("the %s has the id %q of another boot, not %q", r.Type, short(r.ID), s.id)
 	}
-}
-
-// Select returns the checks that a guest told to run only what matches run, a
-// regular expression, will run. An empty one selects all.
-func Select(checks []string, run string) ([]string, error) {
-	if strings.Contains(run, "/") {
-		return nil, fmt.Errorf("select checks by %q: parts of a check cannot be selected, leave out the slash", run)
-	}
-	re, err := regexp.Compile(run)
-	if err != nil {
-		return nil, fmt.Errorf("select checks: %w", err)
-	}
-	var names []string
-	for _, c := range checks {
-		if re.MatchString(c) {
-			names = append(names, c)
-		}
-	}
-	return names, nil
 }
 
 // clean replaces what a terminal or an XML parser would not take as text.

@@ -29,17 +29,13 @@ func (s *State) test(r Record) {
 		if !s.keep(s.outputs[i], e.Output) {
 			c.Cut = true
 		}
+		if m := metrics(c.Name, e.Output); m != nil && strings.HasPrefix(c.Name, Benchmark) {
+			c.Metrics = m
+		}
+	case Run:
+		s.begin(i)
 	case Pass, Fail, Skip:
-		if c.Status != "" {
-			s.Violate("check %s ended twice: %s and %s", c.Name, c.Status, e.Action)
-			if c.Status == Fail {
-				return
-			}
-		}
-		c.Status = e.Action
-		if e.Elapsed != nil {
-			c.Elapsed = max(0, *e.Elapsed)
-		}
+		s.end(i, e)
 	}
 }
 
@@ -64,6 +60,7 @@ func (s *State) check(name string) (int, bool) {
 	s.index[name] = i
 	s.res.Checks = append(s.res.Checks, Check{Name: name})
 	s.outputs = append(s.outputs, new(strings.Builder))
+	s.runs = append(s.runs, runs{})
 	return i, true
 }
 

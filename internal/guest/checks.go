@@ -5,23 +5,29 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"bzmage/internal/event"
 )
 
-// runChecks runs the checks and sends their events. It returns their exit
-// code; the error is what went wrong beside them.
-func (g *guest) runChecks(p event.Params, out *output) (int, error) {
+// runChecks runs the checks in one process and sends their events. It returns
+// their exit code; the error is what went wrong beside them.
+func (g *guest) runChecks(args []string, timeout time.Duration, out *output) (int, error) {
 	c, err := g.startConverter()
 	if err != nil {
 		return 0, err
 	}
 	forwarded := make(chan error, 1)
-	go func() { forwarded <- forward(c.events, out.send) }()
+	times := &timeline{now: sinceBoot}
+	go func() { forwarded <- forward(c.events, times.note, out.send) }()
 
-	exit, runErr := g.runBinary(p, c.stdin)
+	exit, runErr := g.runBinary(args, timeout, c.stdin, times)
 	if exit != 0 || runErr != nil {
 		// As `go test` does it: a binary that panics does not come to print
 		// this, and test2json holds back how the last check ended until it
@@ -31,7 +37,7 @@ func (g *guest) runChecks(p event.Params, out *output) (int, error) {
 	}
 	c.stdin.Close()
 	if ended := g.within(c.ended); ended == nil {
-		g.children.kill(c.pid)
+		g.children.signal(c.pid, unix.SIGKILL)
 		runErr = errors.Join(runErr, errors.New("test2json did not end"))
 	} else if code, err := outcome(g.converter[0], *ended); err != nil || code != 0 {
 		runErr = errors.Join(runErr, err, fmt.Errorf("test2json ended with exit code %d", code))
@@ -73,13 +79,13 @@ func (g *guest) startConverter() (c conversion, err error) {
 // runBinary runs the checks and copies their output to the converter. It
 // stands between the two, because a process that a check leaves behind may
 // hold its output open for ever, and the converter waits for the end of it.
-func (g *guest) runBinary(p event.Params, to io.Writer) (int, error) {
+func (g *guest) runBinary(args []string, timeout time.Duration, to io.Writer, times *timeline) (int, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
-	argv := append(g.checks[:len(g.checks):len(g.checks)], "-test.timeout="+p.Timeout.String(), "-test.run="+p.Run)
+	argv := slices.Concat(g.checks, args)
 	env := []string{"PATH=/bin", "TMPDIR=/tmp", Env + "=1"}
 	pid, ended, err := g.children.start(argv, process{dir: g.workDir, env: env, stdout: w, stderr: w})
 	w.Close()
@@ -87,16 +93,18 @@ func (g *guest) runBinary(p event.Params, to io.Writer) (int, error) {
 		return 0, err
 	}
 	copied := make(chan error, 1)
-	go func() { copied <- pump(to, r) }()
+	flooded := make(chan struct{})
+	m := &meter{room: maxPrinted, full: func() { close(flooded) }}
+	late := &lateReader{r: r, wait: g.grace / 5, most: g.grace}
+	go func() { copied <- pump(to, io.TeeReader(late, m)) }()
 
-	ws, waitErr := g.waitForChecks(pid, ended, p.Timeout)
-	// Until now nobody was hurried; what is in the pipe is read at once.
-	if err := r.SetReadDeadline(time.Now().Add(g.grace / 5)); err != nil {
+	ws, waitErr := g.waitForChecks(pid, ended, flooded, timeout)
+	if err := late.hurry(); err != nil {
 		return 0, err
 	}
 	copyErr := <-copied
 	if errors.Is(copyErr, os.ErrDeadlineExceeded) {
-		copyErr = errors.New("a check left a process behind that holds its output open")
+		copyErr = errors.New(strings.TrimSuffix("a check left a process behind that holds its output open: "+g.holders(r, times), ": "))
 	}
 	if waitErr != nil {
 		return 0, errors.Join(waitErr, copyErr)
@@ -105,20 +113,32 @@ func (g *guest) runBinary(p event.Params, to io.Writer) (int, error) {
 	return exit, errors.Join(err, copyErr)
 }
 
-// waitForChecks waits for the process of the checks. Go's testing package ends
-// it after the timeout; when that does not work, this kills it, and a process
-// that is stuck in the kernel it leaves alone.
-func (g *guest) waitForChecks(pid int, ended <-chan syscall.WaitStatus, timeout time.Duration) (syscall.WaitStatus, error) {
+// waitForChecks waits for the process of the checks. One that takes too long
+// gets SIGQUIT, upon which Go prints what its goroutines do, and one that does
+// not heed it, or prints without end, is killed. A process that is stuck in the
+// kernel this leaves alone.
+func (g *guest) waitForChecks(pid int, ended <-chan syscall.WaitStatus, flooded <-chan struct{}, timeout time.Duration) (syscall.WaitStatus, error) {
 	select {
 	case ws := <-ended:
 		return ws, nil
-	case <-time.After(timeout + g.grace):
+	case <-flooded:
+		g.children.signal(pid, unix.SIGKILL)
+		if g.within(ended) == nil {
+			return 0, fmt.Errorf("%w, which they did not heed: %w", errFlooded, errStuck)
+		}
+		return 0, errFlooded
+	case <-time.After(timeout):
 	}
-	g.children.kill(pid)
+	limit := timeout.Round(time.Millisecond)
+	g.children.signal(pid, unix.SIGQUIT)
+	if g.within(ended) != nil {
+		return 0, fmt.Errorf("%w within %v", errStuck, limit)
+	}
+	g.children.signal(pid, unix.SIGKILL)
 	if g.within(ended) == nil {
-		return 0, fmt.Errorf("the checks did not end within %v, and cannot be killed", timeout)
+		return 0, fmt.Errorf("%w within %v, and cannot be killed", errStuck, limit)
 	}
-	return 0, fmt.Errorf("the checks did not end within %v and were killed", timeout)
+	return 0, fmt.Errorf("%w within %v and were killed", errStuck, limit)
 }
 
 // within waits for a status as long as the grace period. It returns nil if
@@ -130,6 +150,33 @@ func (g *guest) within(ended <-chan syscall.WaitStatus) *syscall.WaitStatus {
 	case <-time.After(g.grace):
 		return nil
 	}
+}
+
+// lateReader reads a pipe whose writer has ended, which nobody else should
+// have open. What is in it comes at once, but may be long in being passed on.
+type lateReader struct {
+	r          *os.File
+	wait, most time.Duration // for the next bytes; for all
+	end        atomic.Pointer[time.Time]
+}
+
+func (l *lateReader) hurry() error {
+	end := time.Now().Add(l.most)
+	l.end.Store(&end)
+	return l.r.SetReadDeadline(time.Now().Add(l.wait))
+}
+
+func (l *lateReader) Read(b []byte) (int, error) {
+	if end := l.end.Load(); end != nil {
+		next := time.Now().Add(l.wait)
+		if end.Before(next) {
+			next = *end
+		}
+		if err := l.r.SetReadDeadline(next); err != nil {
+			return 0, err
+		}
+	}
+	return l.r.Read(b)
 }
 
 // pump copies r to w. When w breaks it goes on reading, so that the checks are

@@ -46,6 +46,7 @@ type process struct {
 	env            []string
 	stdin          *os.File // nil: /dev/null
 	stdout, stderr *os.File
+	tty            bool // stdin becomes its controlling terminal
 }
 
 // start starts a program as the leader of a session of its own. Its status
@@ -65,7 +66,7 @@ func (c *children) start(argv []string, p process) (pid int, ended <-chan syscal
 		Dir:   p.dir,
 		Env:   p.env,
 		Files: []uintptr{p.stdin.Fd(), p.stdout.Fd(), p.stderr.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: p.tty},
 	})
 	if err != nil {
 		return 0, nil, fmt.Errorf("start %s: %w", argv[0], err)
@@ -75,13 +76,17 @@ func (c *children) start(argv []string, p process) (pid int, ended <-chan syscal
 	return pid, status, nil
 }
 
-// kill ends a process that was started here, and its process group. One that
-// has been waited for is left alone: its number may be another's by now.
-func (c *children) kill(pid int) {
+// signal sends a process that was started here a signal, which a process group
+// gets as a whole if it is to be killed. One that has been waited for is left
+// alone: its number may be another's by now.
+func (c *children) signal(pid int, sig syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.own[pid]; ok {
-		_ = unix.Kill(-pid, unix.SIGKILL) // it leads a session, so it has a group
+		if sig == unix.SIGKILL {
+			pid = -pid // it leads a session, so it has a group
+		}
+		_ = unix.Kill(pid, sig)
 	}
 }
 

@@ -77,8 +77,8 @@ func TestKillLeavesOthersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.kill(os.Getpid()) // not started here: nothing may happen
-	c.kill(pid)
+	c.signal(os.Getpid(), unix.SIGKILL) // not started here: nothing may happen
+	c.signal(pid, unix.SIGKILL)
 	if exit, err := outcome("/bin/sh", <-status); exit != 137 || err == nil || !strings.Contains(err.Error(), "sh was killed by signal 9") {
 		t.Errorf("exit code %d, %v", exit, err)
 	}
@@ -87,5 +87,5 @@ func TestKillLeavesOthersAlone(t *testing.T) {
 			t.Fatal("the group is still there")
 		}
 	}
-	c.kill(pid) // a number that may be another's by now
+	c.signal(pid, unix.SIGKILL) // a number that may be another's by now
 }

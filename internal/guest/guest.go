@@ -42,6 +42,7 @@ const (
 	InitPath     = "/init"
 	ProcrandPath = "/bin/procrand"
 	Test2JSON    = "/bin/test2json"
+	ShellPath    = "/bin/sh" // there for VERIFY_SHELL only
 	WorkDir      = "/verify" // where the checks run, as `go test` runs them in their folder
 )
 
@@ -135,6 +136,9 @@ func (g *guest) live() {
 		g.say("%v", err)
 	}
 	g.say("done, exit code %d", done.Exit)
+	if params.Shell {
+		g.say("the shell: %v", g.shell())
+	}
 }
 
 // prepare mounts, reads the parameters and says hello. The output it returns
@@ -179,18 +183,19 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 		p.Timeout = event.DefaultTimeout
 	}
 	// If even a write to the port never returns, this still stops the machine.
-	last := time.AfterFunc(p.Timeout+6*g.grace, func() {
+	last := time.AfterFunc(time.Duration(max(1, p.Count))*p.Timeout+6*g.grace, func() {
 		g.say("the checks are stuck")
 		g.say("stop the machine: %v", g.kernel.Restart())
 	})
 	defer last.Stop()
-	if exit, err = g.runChecks(p, out); err != nil {
-		return exit, err
+	exit, err = g.rounds(p, out)
+	if errors.Is(err, errStuck) {
+		return exit, err // they still hold what they use
 	}
 	// The checks may have used up their time; a scan is slow where they are.
 	last.Reset(max(6*g.grace, p.Timeout/8))
-	leaks, err := g.kmemleak(out)
-	return max(exit, leaks), err
+	leaks, leakErr := g.kmemleak(out)
+	return max(exit, leaks), errors.Join(err, leakErr)
 }
 
 // beat sends a tick at each interval until the function it returns is called.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,10 @@ func TestChecksThatDoNotPass(t *testing.T) {
 		{check: "TestExit0", exit: 2, problem: "check TestExit0 failed", output: "unexpected call to os.Exit(0)"},
 		{check: "TestExit3", exit: 3, problem: "check TestExit3 did not end"},
 		{check: "TestKilled", exit: 137, err: "the process of the checks was killed by signal 9 (killed)", problem: "check TestKilled did not end"},
-		{check: "TestHang", params: "bzmage.timeout=100ms", exit: 2, problem: "check TestHang did not end", output: "test timed out after 100ms"},
+		{check: "TestHang", exit: 2, problem: "check TestHang did not end", output: "fatal error: all goroutines are asleep - deadlock!"},
+		{check: "TestEndless", params: "bzmage.timeout=300ms", exit: 1, err: "the checks did not end within 300ms", problem: "check TestEndless did not end", output: "checks.TestEndless.func1"},
+		{check: "TestPrints", exit: 1, err: "the checks printed more than 8 MB and were killed", problem: "check TestPrints did not end", output: "xxx"},
+		{check: "TestLogs", exit: 1, err: "the checks printed more than 8 MB and were killed", problem: "check TestLogs did not end", output: "xxx"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.check, func(t *testing.T) {
@@ -80,6 +84,7 @@ func TestChecksThatDoNotPass(t *testing.T) {
 func TestChecksThatHaveToBeKilled(t *testing.T) {
 	w := newWorld(t, "bzmage.timeout=50ms")
 	w.checks, w.grace = []string{"/bin/sh", "-c", "trap '' TERM INT; while :; do sleep 1; done"}, 300*time.Millisecond
+	w.checks[2] = strings.Replace(w.checks[2], "TERM INT", "TERM INT QUIT", 1)
 	res := w.run(t)
 	if res.Done == nil || res.Done.Exit != 1 || res.Done.Error != "the checks did not end within 50ms and were killed" {
 		t.Errorf("done %+v", res.Done)
@@ -112,7 +117,7 @@ func TestProcessLeftBehind(t *testing.T) {
 	w.grace = time.Second
 	start := time.Now()
 	res := w.run(t, "TestLeavesAProcess")
-	if res.Done == nil || res.Done.Error != "a check left a process behind that holds its output open" || res.Done.Exit != 1 {
+	if res.Done == nil || !regexp.MustCompile(`^a check left a process behind that holds its output open: process \d+ \(sleep\), which began in TestLeavesAProcess$`).MatchString(res.Done.Error) || res.Done.Exit != 1 {
 		t.Errorf("done %+v", res.Done)
 	}
 	if took := time.Since(start); took > 30*time.Second {

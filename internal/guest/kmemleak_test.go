@@ -98,6 +98,26 @@ func TestManyLeaks(t *testing.T) {
 	}
 }
 
+// Checks that are repeated are followed by one scan.
+func TestKmemleakOnce(t *testing.T) {
+	w := newWorld(t, "bzmage.run=^TestPass$ bzmage.count=2")
+	w.write(t, "sys/kernel/debug/kmemleak", "")
+	w.live()
+	s := event.NewState("1d", []string{"TestPass", event.Kmemleak})
+	s.Repeat(2)
+	f, err := os.Open(filepath.Join(w.root, "dev/vport0p2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := s.Fold(f); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.Result().Problems(); p != nil {
+		t.Errorf("problems %q", p)
+	}
+}
+
 func FuzzSummarize(f *testing.F) {
 	f.Add(leak("ffff888007a41c00", "64", "rand_show"))
 	f.Add("unreferenced object \nunreferenced object ")

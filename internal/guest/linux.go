@@ -44,7 +44,10 @@ func (linux) OpenPort(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-func (linux) Uptime() time.Duration {
+func (linux) Uptime() time.Duration { return sinceBoot() }
+
+// sinceBoot returns how long the kernel runs.
+func sinceBoot() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
 		return 0

@@ -160,12 +160,24 @@ func (w *world) run(t *testing.T, expected ...string) event.Result {
 
 func (w *world) result(t *testing.T, dev string, expected []string) event.Result {
 	t.Helper()
+	return w.fold(t, dev, event.NewState("1d", expected))
+}
+
+// resultOf is the result where each check was to run so many times.
+func (w *world) resultOf(t *testing.T, times int, expected []string) event.Result {
+	t.Helper()
+	s := event.NewState("1d", expected)
+	s.Repeat(times)
+	return w.fold(t, "vport0p2", s)
+}
+
+func (w *world) fold(t *testing.T, dev string, s *event.State) event.Result {
+	t.Helper()
 	f, err := os.Open(filepath.Join(w.root, "dev", dev))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	s := event.NewState("1d", expected)
 	if err := s.Fold(f); err != nil {
 		t.Fatal(err)
 	}

@@ -156,9 +156,7 @@ func (b *builder) checks(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for name := range strings.FieldsSeq(list) {
-		if !strings.HasPrefix(name, "Benchmark") { // listed, but not run by -test.run
-			names = append(names, name)
-		}
+		names = append(names, name)
 	}
 	if len(names) == 0 {
 		return nil, fault.New(fault.Guest, "add a check to "+b.CheckPackage, "there are no checks in %s", b.CheckPackage)

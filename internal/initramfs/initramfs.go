@@ -33,6 +33,7 @@ type Params struct {
 	Module       string // the root folder of bzmage's Go module
 	CheckPackage string // the package of the checks; empty: ./verify
 	Extra        []Extra
+	Shell        bool // put a shell in, for a person
 	Log          *logrus.Logger
 }
 
@@ -168,9 +169,13 @@ func machine(err error) error {
 
 // recipes are the programs of the archive. The first is the one with the checks.
 func (b *builder) recipes() []recipe {
-	return []recipe{
+	all := []recipe{
 		{name: guest.InitPath[1:], args: []string{"test", "-c"}, pkg: b.CheckPackage},
 		{name: guest.ProcrandPath[1:], args: []string{"build"}, pkg: "./cmd/procrand"},
 		{name: guest.Test2JSON[1:], args: []string{"build"}, pkg: "cmd/test2json"},
 	}
+	if b.Shell {
+		all = append(all, recipe{name: guest.ShellPath[1:], args: []string{"build"}, pkg: "./cmd/guestsh"})
+	}
+	return all
 }

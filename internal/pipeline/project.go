@@ -30,6 +30,7 @@ type Project struct {
 	Settings settings.Settings
 	Keys     keyring.Keys
 	UI       *ui.UI
+	Terminal *os.File // where a person types; nil: nowhere
 }
 
 // Stage is one step on the way from a patch to a verdict.
@@ -93,6 +94,15 @@ func (p Project) target(a arch.Arch) string {
 		name += "-" + v
 	}
 	return name
+}
+
+// consoleName returns the name of a console's log. A kept verdict points to
+// its own, which a boot of a few checks must not overwrite.
+func (p Project) consoleName(a arch.Arch) string {
+	if p.Settings.Checks.All() {
+		return "console-" + p.target(a) + ".log"
+	}
+	return "console-" + p.target(a) + "-part.log"
 }
 
 // log returns the log file of a stage, below build/log.

@@ -27,6 +27,9 @@ import (
 // the report too, with the reason; the error is that of every target that did
 // not pass.
 func (p Project) Verify(ctx context.Context) (report.Report, error) {
+	if err := errors.Join(p.checkSelection(), p.checkShell()); err != nil {
+		return report.Report{}, err
+	}
 	line, _, err := p.choose(ctx)
 	if err != nil {
 		return report.Report{}, err
@@ -45,15 +48,20 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	}
 	defer k.close()
 	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
-	r := report.Report{
-		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
-		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified() && len(src.Edits) == 0,
-		Edits: src.Edits, Verdicts: verdicts,
-	}
+	r := k.report(verdicts)
 	if ctx.Err() != nil {
 		return report.Report{}, err
 	}
 	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
+}
+
+func (k *kernel) report(verdicts []boot.Verdict) report.Report {
+	src := k.src
+	return report.Report{
+		Line: src.Line.Name, Release: src.Tree.Release, Choice: src.Choice,
+		Source: src.Tree.Archive, Verified: src.Tree.Archive.Verified() && len(src.Edits) == 0,
+		Edits: src.Edits, Verdicts: verdicts,
+	}
 }
 
 // verdict is verify with an entry in the report for what could not be booted.
@@ -99,13 +107,16 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	if err != nil {
 		return v, err
 	}
-	if old, ok := k.keptVerdict(v); ok {
-		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
-		return old, nil
+	checks, err := k.p.selected(rd.res.Checks)
+	if err == nil {
+		checks, err = expected(built, checks)
 	}
-	checks, err := expected(built, rd.res.Checks)
 	if err != nil {
 		return v, err
+	}
+	if old, ok := k.keptVerdict(v); ok && k.p.Settings.Checks.All() {
+		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
+		return old, nil
 	}
 	return k.boot(ctx, a, v, machine, checks)
 }
@@ -116,7 +127,7 @@ func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, 
 		return initramfs.Result{}, err
 	}
 	return initramfs.Build(ctx, initramfs.Params{
-		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Log: k.p.UI.Log,
+		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell, Log: k.p.UI.Log,
 	})
 }
 
@@ -143,10 +154,13 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 		SHA256: map[string]string{"image": image.SHA256, "config": config.SHA256, "series": k.src.Series.Digest,
 			"initramfs": rd.SHA256, "verifier": rd.Verifier},
 		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": version},
-		Console: k.p.short(k.out("reports", "console-"+k.p.target(a)+".log")),
-		Build:   map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
+		Console: k.p.short(k.out("reports", k.p.consoleName(a))), Run: k.p.Settings.Checks.Run,
+		Build: map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
 	v.Machine["cpu"], _ = m.CPU()
+	if n := k.p.Settings.Checks.Count; n > 1 {
+		v.Count = n
+	}
 	if edits := k.inputs(a)["edits"]; edits != "" {
 		v.SHA256["edits"] = edits
 	}
@@ -181,12 +195,14 @@ func buildTime(b build.Result) string {
 }
 
 func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
-	if err := k.forgetVerdict(v); err != nil {
-		return v, err
+	if k.p.Settings.Checks.All() {
+		if err := k.forgetVerdict(v); err != nil {
+			return v, err
+		}
 	}
 	k.p.UI.Log.Infof("boot: %s: %s with %s (%s)", a.Name, v.Release, m.Accel, v.Machine["cpu"])
 	out, err := boot.Run(ctx, boot.Params{
-		Machine: m, Release: v.Release, Expected: checks, Limits: k.limits(m.Accel),
+		Machine: m, Release: v.Release, Expected: checks, Run: v.Run, Count: v.Count, Shell: k.shell(v), Limits: k.limits(m.Accel),
 		Console:  k.p.path(v.Console),
 		Progress: func(text string) { k.p.UI.Progress(a.Name, text) },
 	})
@@ -220,7 +236,7 @@ func (k *kernel) forgetVerdict(v boot.Verdict) error {
 // keepVerdict remembers a pass: only what was proved holds for the next run.
 func (k *kernel) keepVerdict(v boot.Verdict) error {
 	path := k.verdictPath(v)
-	if v.Verdict != boot.Pass {
+	if v.Verdict != boot.Pass || !k.p.Settings.Checks.All() {
 		return nil
 	}
 	text, err := json.MarshalIndent(v, "", "  ")

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -85,6 +87,12 @@ func JUnit(w io.Writer, verdicts []boot.Verdict) error {
 		suite := junit.Testsuite{Name: v.Target(), Time: seconds(v.TotalSeconds)}
 		suite.AddProperty("release", v.Release)
 		suite.AddProperty("verdict", v.Verdict)
+		if v.Run != "" {
+			suite.AddProperty("selection", v.Run)
+		}
+		if v.Count > 1 {
+			suite.AddProperty("count", strconv.Itoa(v.Count))
+		}
 		suite.AddProperty("image", v.SHA256["image"])
 		suite.AddTestcase(bootCase(v))
 		for _, c := range v.Checks {
@@ -114,12 +122,24 @@ func bootCase(v boot.Verdict) junit.Testcase {
 func checkCase(v boot.Verdict, c event.Check) junit.Testcase {
 	switch c.Status {
 	case event.Pass:
-		return junit.Testcase{Name: c.Name, Classname: v.Target(), Time: seconds(c.Elapsed)}
+		return junit.Testcase{Name: c.Name, Classname: v.Target(), Time: seconds(c.Elapsed), SystemOut: metrics(c)}
 	case event.Skip:
 		return junit.Testcase{Name: c.Name, Classname: v.Target(), Time: seconds(c.Elapsed),
 			Skipped: &junit.Result{Message: plain.Text(reason(c))}}
 	}
 	return failed(v, c.Name, c.Elapsed, reason(c), c.Output)
+}
+
+// metrics are the values of a benchmark, a line a unit.
+func metrics(c event.Check) *junit.Output {
+	if len(c.Metrics) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	for _, unit := range slices.Sorted(maps.Keys(c.Metrics)) {
+		fmt.Fprintf(&b, "%g %s\n", c.Metrics[unit], plain.Text(unit))
+	}
+	return &junit.Output{Data: b.String()}
 }
 
 func failed(v boot.Verdict, name string, took float64, msg, output string) junit.Testcase {
@@ -164,6 +184,12 @@ func Table(w io.Writer, verdicts []boot.Verdict) error {
 			checks += fmt.Sprintf(", %d missing", n)
 		}
 		verdict := v.Verdict
+		if v.Run != "" {
+			verdict += " (of a selection: " + plain.Text(v.Run) + ")"
+		}
+		if v.Count > 1 {
+			verdict += fmt.Sprintf(" (each check %d times)", v.Count)
+		}
 		if v.Kept {
 			verdict += " (kept: same image, same checks)"
 		}

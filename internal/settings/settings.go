@@ -25,6 +25,7 @@ type Settings struct {
 	Flavour      string
 	Toolchain    toolchain.Toolchain
 	Jobs         int
+	Checks       Checks
 	KernelSource string // absolute path of a tarball or folder; empty: none
 	Cache        string // folder for downloads, shared by all checkouts
 	Offline      bool   // nothing is asked of any network
@@ -44,6 +45,9 @@ func Table() []Row {
 		{"TOOLCHAIN", toolchain.Values, "gcc", "what compiles the kernel, its host programs too"},
 		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
 		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
+		{"VERIFY_RUN", "a regular expression, as of go test -run", "all checks", "runs these checks only; such a verdict says so, and none is kept"},
+		{"VERIFY_COUNT", "1 to 1000", "1", "runs the checks so many times; one that fails once has failed"},
+		{"VERIFY_SHELL", "1", "not set", "after the checks, a shell in the guest; on a terminal, with one ARCH"},
 		{"OFFLINE", "1", "not set", "ask no network for a source: the cache, KERNEL_SOURCE and installed packages only"},
 		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
 		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
@@ -82,6 +86,9 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 		return s, err
 	}
 	if s.Jobs, err = readJobs(getenv("JOBS")); err != nil {
+		return s, err
+	}
+	if s.Checks, err = readChecks(getenv); err != nil {
 		return s, err
 	}
 	if s.KernelSource, err = readSource(getenv("KERNEL_SOURCE")); err != nil {

@@ -166,6 +166,7 @@ func Build(ctx context.Context) error {
 // Verify boots the kernels and prints the table of verdicts.
 func Verify(ctx context.Context) error {
 	return run(ctx, func(ctx context.Context, p pipeline.Project) error {
+		p.Terminal = os.Stdin
 		r, err := p.Verify(ctx)
 		if len(r.Verdicts) > 0 {
 			err = errors.Join(err, report.Table(os.Stdout, r.Verdicts))

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +39,77 @@ func TestKilled(t *testing.T) {
 }
 
 func TestHang(*testing.T) { select {} }
+
+// A timer hides from Go's runtime that nothing will ever happen.
+func TestEndless(t *testing.T) {
+	t.Run("part", func(*testing.T) {
+		for {
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+func TestPrints(*testing.T) {
+	for {
+		fmt.Println(strings.Repeat("x", 1000))
+	}
+}
+
+func TestLogs(t *testing.T) {
+	for {
+		t.Log(strings.Repeat("x", 1000))
+	}
+}
+
+func BenchmarkPass(b *testing.B) {
+	fmt.Print("noise ")
+	for b.Loop() {
+		_ = strings.Repeat("x", 10)
+	}
+	b.ReportMetric(2.5, "reads/s")
+}
+
+func BenchmarkParts(b *testing.B) {
+	for _, name := range []string{"one", "two"} {
+		b.Run(name, func(b *testing.B) {
+			b.Log(name)
+			for b.Loop() {
+			}
+		})
+	}
+}
+
+func BenchmarkFail(b *testing.B) { b.Fatal("not so") }
+
+func BenchmarkSkip(b *testing.B) { b.Skip("not here") }
+
+func BenchmarkPartFails(b *testing.B) {
+	b.Run("good", func(b *testing.B) {
+		for b.Loop() {
+		}
+	})
+	b.Run("bad", func(b *testing.B) { b.Error("bad") })
+}
+
+func BenchmarkPanic(b *testing.B) {
+	b.Run("part", func(b *testing.B) {
+		for b.Loop() {
+		}
+	})
+	panic("in a benchmark")
+}
+
+func BenchmarkHang(*testing.B) { select {} }
+
+// TestSometimes fails in every other process.
+func TestSometimes(t *testing.T) {
+	const mark = "sometimes"
+	if os.Remove(mark) == nil {
+		t.Error("again")
+	} else if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestFlood(*testing.T) {
 	for i := range 20_000 {
