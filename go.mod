@@ -21,11 +21,13 @@ require (
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // benchfmt reads the result lines of benchmarks, hostile ones too; Go's own
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // what package syscall lacks: renameat2, pidfd, statfs
-	golang.org/x/term v0.47.0 // is it a terminal, and how wide
+	golang.org/x/term v0.47.0 // is it a terminal, and how wide; what is typed comes as it is typed
+	mvdan.cc/sh/v3 v3.14.1 // the guest's shell: POSIX sh in Go, on every arch; links x/sys and x/term
 )
 
 // Only the tests.
 require (
+	github.com/creack/pty v1.1.24 // a terminal for the shell's tests; links nothing else
 	github.com/google/go-cmp v0.7.0 // differences a person can read
 	github.com/owenrumney/go-sarif/v3 v3.3.1 // holds the schema of SARIF 2.1.0; we write SARIF with structs of our own, as its defaults are not valid
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the command line as users see it
@@ -44,11 +46,6 @@ require (
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
-)
-
-require (
-	github.com/creack/pty v1.1.24 // indirect
-	mvdan.cc/sh/v3 v3.14.1 // indirect
 )
 
 // mage, so that `go tool mage` works where there is only Go; staticcheck for

@@ -53,7 +53,7 @@ var reDeath = regexp.MustCompile(`(?m)^(panic|fatal error): .*$`)
 func deathOf(ev event.Result, name string) string {
 	for _, c := range ev.Checks {
 		if c.Name == name {
-			return reDeath.FindString(c.Output)
+			return strings.TrimSuffix(reDeath.FindString(c.Output), " [recovered, repanicked]")
 		}
 	}
 	return ""

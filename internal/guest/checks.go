@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -104,7 +103,7 @@ func (g *guest) runBinary(args []string, timeout time.Duration, to io.Writer, ti
 	}
 	copyErr := <-copied
 	if errors.Is(copyErr, os.ErrDeadlineExceeded) {
-		copyErr = errors.New(strings.TrimSuffix("a check left a process behind that holds its output open: "+g.holders(r, times), ": "))
+		copyErr = &leftBehind{holders(r), times}
 	}
 	if waitErr != nil {
 		return 0, errors.Join(waitErr, copyErr)

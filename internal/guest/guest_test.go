@@ -117,7 +117,7 @@ func TestProcessLeftBehind(t *testing.T) {
 	w.grace = time.Second
 	start := time.Now()
 	res := w.run(t, "TestLeavesAProcess")
-	if res.Done == nil || !regexp.MustCompile(`^a check left a process behind that holds its output open: process \d+ \(sleep\), which began in TestLeavesAProcess$`).MatchString(res.Done.Error) || res.Done.Exit != 1 {
+	if res.Done == nil || !regexp.MustCompile(`^a check left a process behind that holds its output open: process \d+ \(init\), which began in TestLeavesAProcess$`).MatchString(res.Done.Error) || res.Done.Exit != 1 {
 		t.Errorf("done %+v", res.Done)
 	}
 	if took := time.Since(start); took > 30*time.Second {

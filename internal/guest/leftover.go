@@ -1,9 +1,11 @@
 package guest
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,52 +47,78 @@ func (t *timeline) note(e event.TestEvent) {
 	}
 }
 
-// at returns the checks that may have run at a time. The time of a process has
-// a hundredth of a second, and an event comes some time after what it tells of.
+// at returns the checks that may have run at a time, the likeliest first. The
+// time of a process has a hundredth of a second, and an event comes some time
+// after what it tells of.
 func (t *timeline) at(when time.Duration) []string {
-	const late, tick = 50 * time.Millisecond, 10 * time.Millisecond
+	const late, tick = time.Second, 10 * time.Millisecond
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var names []string
+	var near []span
 	for _, c := range t.checks {
-		if c.begin-late <= when+tick && (c.end == 0 || c.end >= when) {
-			names = append(names, c.name)
+		if c.begin-late <= when+tick && (c.end == 0 || c.end+tick >= when) {
+			near = append(near, c)
 		}
+	}
+	slices.SortStableFunc(near, func(a, b span) int { return cmp.Compare((a.begin - when).Abs(), (b.begin - when).Abs()) })
+	var names []string
+	for _, c := range near[:min(len(near), mostNamed)] {
+		names = append(names, c.name)
 	}
 	return names
 }
 
-// holders says which processes hold a pipe open, and during which checks they
-// began. It returns nothing if there are none any more.
-func (g *guest) holders(pipe *os.File, t *timeline) string {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(pipe.Fd()), &st); err != nil {
-		return ""
-	}
-	want, self := fmt.Sprintf("pipe:[%d]", st.Ino), fmt.Sprint(os.Getpid())
-	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return ""
-	}
+// mostNamed is how many processes are named, and checks that may be theirs.
+const mostNamed = 3
+
+// leftBehind is the error of a check that left processes behind which hold the
+// output open. Its text is to be asked for when all events are noted.
+type leftBehind struct {
+	processes []leftover
+	times     *timeline
+}
+
+type leftover struct {
+	pid, name string
+	began     time.Duration // since the kernel began
+}
+
+func (e *leftBehind) Error() string {
 	var found []string
-	seen := map[string]bool{self: true}
-	for _, fd := range fds {
-		pid := strings.Split(fd, "/")[2]
-		if to, err := os.Readlink(fd); err != nil || to != want || seen[pid] {
-			continue
-		}
-		seen[pid] = true
-		name, began, ok := processOf(pid)
-		if !ok || len(found) == 3 {
-			continue
-		}
-		text := fmt.Sprintf("process %s (%s)", pid, name)
-		if checks := t.at(began); len(checks) > 0 {
-			text += ", which began in " + strings.Join(checks[:min(len(checks), 3)], " or ")
+	for _, p := range e.processes {
+		text := fmt.Sprintf("process %s (%s)", p.pid, p.name)
+		if checks := e.times.at(p.began); len(checks) > 0 {
+			text += ", which began in " + strings.Join(checks, " or ")
 		}
 		found = append(found, text)
 	}
-	return strings.Join(found, "; ")
+	return strings.TrimSuffix("a check left a process behind that holds its output open: "+strings.Join(found, "; "), ": ")
+}
+
+// holders returns processes that hold a pipe open, but for this one.
+func holders(pipe *os.File) []leftover {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(pipe.Fd()), &st); err != nil {
+		return nil
+	}
+	want := fmt.Sprintf("pipe:[%d]", st.Ino)
+	fds, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return nil
+	}
+	var found []leftover
+	seen := map[string]bool{fmt.Sprint(os.Getpid()): true}
+	for _, fd := range fds {
+		pid := strings.Split(fd, "/")[2]
+		if to, err := os.Readlink(fd); err != nil || to != want || seen[pid] || len(found) == mostNamed {
+			continue
+		}
+		seen[pid] = true
+		if name, began, ok := processOf(pid); ok {
+			found = append(found, leftover{pid, name, began})
+		}
+	}
+	return found
 }
 
 // processOf returns the name of a process and when it began. See proc(5),

@@ -72,6 +72,8 @@ func realKernel(t *testing.T, line, source string) {
 	if t.Failed() {
 		t.FailNow() // the rest would only repeat it
 	}
+	t.Run("checks that end badly", func(t *testing.T) { badChecks(t, p, line) })
+	t.Run("a shell after the checks", func(t *testing.T) { realShell(t, p, line) })
 	breaks := newBreaker(t, p, line, names)
 	t.Run("nothing changed", func(t *testing.T) {
 		before := logTimes(t, p, line)

@@ -8,10 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bzmage/internal/guest"
 )
 
 func TestPass(t *testing.T) { t.Log("passed in", os.Getenv("TMPDIR"), "as", os.Getenv("BZMAGE_GUEST")) }
@@ -125,21 +128,40 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
-func TestLeavesAProcess(t *testing.T) { leave(t, "60") }
+func TestLeavesAProcess(t *testing.T) { leave(t, "60s") }
 
 func TestOrphans(t *testing.T) {
 	for range 20 {
-		leave(t, "0.01")
+		leave(t, "10ms")
 	}
 }
 
-// leave starts a process that outlives its parent and the session.
-func leave(t *testing.T, seconds string) {
+// leave starts a process that outlives its parent and the session: this
+// program once more, as a guest has no other.
+func leave(t *testing.T, lives string) {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", "setsid sleep "+seconds+" &")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
-	if err := cmd.Run(); err != nil {
+	cmd.Env = []string{leaveEnv + "=" + lives}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
 		t.Error(err)
 	}
+}
+
+const leaveEnv = "BZMAGE_LEAVE"
+
+func TestMain(m *testing.M) {
+	if os.Getpid() == 1 {
+		guest.Main() // never returns
+	}
+	if lives, err := time.ParseDuration(os.Getenv(leaveEnv)); err == nil {
+		time.Sleep(lives)
+		return
+	}
+	os.Exit(m.Run())
 }
