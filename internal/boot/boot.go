@@ -36,15 +36,16 @@ type Limits struct {
 	Silence time.Duration // neither console nor records say anything
 	Total   time.Duration // from QEMU's start to its end
 	Panic   time.Duration // from a fatal crash to QEMU's end
+	Spare   time.Duration // of Total: the boot, and the guest's own patience with the checks
 }
 
 // DefaultLimits returns the limits for an accelerator. The guest sends a tick
 // each second, so silence means that it does not run any more.
 func DefaultLimits(accel string) Limits {
 	if accel == qemu.KVM {
-		return Limits{Silence: 8 * time.Second, Total: 5 * time.Minute, Panic: time.Second}
+		return Limits{Silence: 8 * time.Second, Total: 5 * time.Minute, Panic: time.Second, Spare: 2 * time.Minute}
 	}
-	return Limits{Silence: 15 * time.Second, Total: 15 * time.Minute, Panic: 2 * time.Second}
+	return Limits{Silence: 15 * time.Second, Total: 15 * time.Minute, Panic: 2 * time.Second, Spare: 2 * time.Minute}
 }
 
 // Scale returns the limits of a guest that may take factor times longer. A
@@ -52,17 +53,13 @@ func DefaultLimits(accel string) Limits {
 // CPUs that long.
 func (l Limits) Scale(factor float64) Limits {
 	by := func(d time.Duration) time.Duration { return time.Duration(float64(d) * factor) }
-	return Limits{Silence: by(l.Silence), Total: by(l.Total), Panic: by(l.Panic)}
+	return Limits{Silence: by(l.Silence), Total: by(l.Total), Panic: by(l.Panic), Spare: by(l.Spare)}
 }
 
 // checks is how long the checks may take, so that the guest itself can say
 // which one hangs before the host ends it; 0 leaves it to the guest.
 func (l Limits) checks() time.Duration {
-	const spare = 2 * time.Minute // the boot, and the guest's own patience
-	if l.Total <= spare {
-		return 0
-	}
-	return l.Total - spare
+	return max(0, l.Total-l.Spare)
 }
 
 // Params is one boot.

@@ -31,6 +31,10 @@ const (
 	DemoPort = "bzmage.demo"
 )
 
+// Kmemleak is the name of the check that is no Go test: what a kernel with
+// CONFIG_DEBUG_KMEMLEAK says of memory that nobody points to any more.
+const Kmemleak = "kmemleak"
+
 // MaxLine is the longest line there may be, its newline included.
 const MaxLine = 1 << 20
 

@@ -10,6 +10,15 @@ type runs struct{ began, ended, passed, failed int }
 // its own.
 func (s *State) Repeat(times int) { s.times = times }
 
+// timesOf returns how often a check is to run: the leak detector is asked once,
+// after the last of the rounds.
+func (s *State) timesOf(name string) int {
+	if name == Kmemleak {
+		return min(1, s.times)
+	}
+	return s.times
+}
+
 // begin notes that a check began. Until it ends its status is that of a check
 // that did not, whatever its earlier runs were: only a failure stays.
 func (s *State) begin(i int) {

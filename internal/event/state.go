@@ -196,7 +196,7 @@ func (s *State) Result() Result {
 		res.Violations = append(res.Violations, fmt.Sprintf("and %d more violations", s.more))
 	}
 	for _, name := range s.order {
-		if i, ok := s.index[name]; !ok || s.res.Checks[i].Status == "" || s.runs[i].ended < s.times {
+		if i, ok := s.index[name]; !ok || s.res.Checks[i].Status == "" || s.runs[i].ended < s.timesOf(name) {
 			res.Missing = append(res.Missing, name)
 		}
 	}

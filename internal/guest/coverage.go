@@ -19,8 +19,7 @@ import (
 // Where the kernel's gcov keeps its files: the counters of each object, and
 // one that sets all of them to zero (Documentation/dev-tools/gcov.rst).
 const (
-	debugfs   = "/sys/kernel/debug"
-	gcovDir   = debugfs + "/gcov"
+	gcovDir   = debugDir + "/gcov"
 	gcovReset = gcovDir + "/reset"
 )
 
@@ -29,7 +28,7 @@ const (
 // since the kernel began. The checks end as they do without counters, but for
 // one that takes its process down: it does not take the others with it.
 func (g *guest) runMeasured(p event.Params, out *output) (exit int, err error) {
-	if err := g.mountAll([]mount{{"debugfs", debugfs, "debugfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""}}); err != nil {
+	if err := g.mountAll([]mount{debugfs()}); err != nil {
 		return 0, err
 	}
 	names, err := g.listChecks(p)

@@ -92,7 +92,7 @@ func TestCoverageOfChecksThatPass(t *testing.T) {
 	if p := res.Problems(); p != nil || len(sent) != 3 {
 		t.Errorf("problems %q, sent %q", p, sent)
 	}
-	if !strings.Contains(strings.Join(w.kernel.mounted, " "), debugfs) {
+	if !strings.Contains(strings.Join(w.kernel.mounted, " "), debugDir) {
 		t.Errorf("mounted %q", w.kernel.mounted)
 	}
 }
@@ -106,7 +106,7 @@ func TestCoverageThatCannotBeMeasured(t *testing.T) {
 	}{
 		{"no gcov in the kernel", "", func(w *world) { _ = os.RemoveAll(w.root + gcovDir) }, "send the counters of the kernel"},
 		{"no reset", "", func(w *world) { _ = os.Remove(w.root + gcovReset); _ = os.Mkdir(w.root+gcovReset, 0o755) }, "set the counters to zero"},
-		{"no debugfs", "", func(w *world) { w.kernel.mountErr = map[string]error{debugfs: os.ErrInvalid} }, "was the kernel built with it?"},
+		{"no debugfs", "", func(w *world) { w.kernel.mountErr = map[string]error{debugDir: os.ErrInvalid} }, "was the kernel built with it?"},
 		{"too much", "", func(w *world) { _ = os.Truncate(w.root+gcovDir+"/build/fs/a.gcda", event.MaxCounters+1) }, "is the most"},
 		{"no list", "", func(w *world) { w.checks = []string{"/bin/false"} }, "the list of checks ended with exit code 1"},
 		{"no time", "bzmage.run=^Test(Hang|Orphans)$ bzmage.timeout=300ms", func(w *world) {}, "no time is left for check "},

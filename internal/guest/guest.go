@@ -78,6 +78,7 @@ type kernel interface {
 	OpenPort(path string) (*os.File, error) // for writing
 	Uptime() time.Duration                  // since the kernel began
 	Restart() error                         // writes everything back; returns only with an error
+	ScanLeaks(path string) error            // by kmemleak's file
 }
 
 // guest is the state of process 1. The fields but kernel and children are
@@ -96,6 +97,7 @@ type guest struct {
 	tick     time.Duration // between two heartbeats
 	grace    time.Duration // for what should end at once
 	portWait time.Duration // for the port to get its name
+	leakAge  time.Duration // from the end of the checks to when kmemleak speaks of what they left
 }
 
 func newGuest(k kernel, console io.Writer) *guest {
@@ -106,6 +108,7 @@ func newGuest(k kernel, console io.Writer) *guest {
 		demo:      []string{ProcrandPath, "1"},
 		workDir:   WorkDir,
 		tick:      time.Second, grace: 10 * time.Second, portWait: 10 * time.Second,
+		leakAge: kmemleakAge,
 	}
 }
 
@@ -186,9 +189,17 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 	})
 	defer last.Stop()
 	if p.Mode == event.ModeCoverage {
-		return g.runMeasured(p, out)
+		exit, err = g.runMeasured(p, out)
+	} else {
+		exit, err = g.rounds(p, out)
 	}
-	return g.rounds(p, out)
+	if errors.Is(err, errStuck) {
+		return exit, err // they still hold what they use
+	}
+	// The checks may have used up their time; a scan is slow where they are.
+	last.Reset(max(6*g.grace, p.Timeout/8))
+	leaks, leakErr := g.kmemleak(out)
+	return max(exit, leaks), errors.Join(err, leakErr)
 }
 
 // beat sends a tick at each interval until the function it returns is called.

@@ -3,6 +3,7 @@ package guest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,6 +72,18 @@ type fakeKernel struct {
 	mounted  []string
 	mountErr map[string]error
 	restarts int
+	leaks    []string // what kmemleak reports after each scan
+	scanErr  error
+}
+
+// ScanLeaks makes the next report; after the last one there is no more.
+func (k *fakeKernel) ScanLeaks(path string) error {
+	if k.scanErr != nil || len(k.leaks) == 0 {
+		return errors.Join(k.scanErr, os.Truncate(path, 0))
+	}
+	text := k.leaks[0]
+	k.leaks = k.leaks[1:]
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 func (k *fakeKernel) Mount(m mount) error {
@@ -109,6 +122,7 @@ func newWorld(t *testing.T, params string) *world {
 	t.Cleanup(w.children.close)
 	w.guest.root, w.workDir = w.root, w.root
 	w.tick, w.grace, w.portWait = 5*time.Millisecond, 2*time.Second, 50*time.Millisecond
+	w.leakAge = 20 * time.Millisecond
 	w.checks[0], w.converter[0] = checksBinary, test2json
 	w.write(t, "proc/cmdline", "console=ttyS0 bzmage.id=1d "+params+"\n")
 	w.port(t, "vport0p2", event.Port)

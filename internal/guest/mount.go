@@ -29,6 +29,15 @@ func mounts() []mount {
 	}
 }
 
+// debugDir is where the kernel shows developers what it is like inside.
+const debugDir = "/sys/kernel/debug"
+
+// debugfs is mounted only where its files are needed, and by process 1: what
+// the checks see of /sys is what users see.
+func debugfs() mount {
+	return mount{"debugfs", debugDir, "debugfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""}
+}
+
 // mountAll mounts what is not mounted yet.
 func (g *guest) mountAll(table []mount) error {
 	var errs []error

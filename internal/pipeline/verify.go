@@ -115,6 +115,9 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 		return v, err
 	}
 	checks, err := k.p.selected(rd.res.Checks)
+	if err == nil {
+		checks, err = expected(built, checks)
+	}
 	if err != nil {
 		return v, err
 	}
