@@ -90,6 +90,8 @@ type Outcome struct {
 	Hello   time.Duration
 	Total   time.Duration
 	Stderr  string // what QEMU itself complained of
+
+	CPUs []CPU // where they were when the guest hung
 }
 
 // These end a boot from inside.
@@ -112,7 +114,11 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer g.close()
-	p.Machine.Ports = []string{event.Port}
+	if g.monitor, err = newMonitor(); err != nil {
+		return Outcome{}, err
+	}
+	defer g.monitor.close()
+	p.Machine.Ports, p.Machine.Monitor = []string{event.Port}, true
 	words, err := event.Params{ID: id, Release: p.Release, Timeout: p.Limits.checks()}.Words()
 	if err != nil {
 		return Outcome{}, fault.New(fault.Usage, "correct the line's localversion in configs/kernels.toml", "boot: %w", err)
@@ -132,7 +138,7 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	read.Go(g.readEvents)
 	err = run.Run(inner, run.Cmd{
 		Argv: argv, Env: run.Env(), Log: p.Console, Stdout: g, Stderr: &g.stderr,
-		ExtraFiles: []*os.File{g.theirs}, Grace: time.Second,
+		ExtraFiles: []*os.File{g.theirs, g.monitor.theirs}, Grace: time.Second,
 	})
 	why := context.Cause(inner)
 	cancel(nil)
@@ -161,6 +167,9 @@ type guest struct {
 	state *event.State
 	hello time.Duration
 	fatal time.Time
+
+	monitor *monitor // nil: QEMU cannot be asked
+	cpus    []CPU
 }
 
 func newGuest(p Params, id string) (*guest, error) {
@@ -269,10 +278,12 @@ func (g *guest) watch(ctx context.Context, end context.CancelCauseFunc) {
 		case !fatal.IsZero() && time.Since(fatal) > l.Panic:
 			end(errCrashed)
 		case now-time.Duration(g.heard.Load()) > l.Silence:
+			g.askCPUs()
 			end(fmt.Errorf("%w: nothing from the guest for %v", errSilent, l.Silence))
 		case g.spoken.Load() > maxConsole:
 			end(fmt.Errorf("%w: the console printed more than %d MB", errFlood, maxConsole>>20))
 		case now > l.Total:
+			g.askCPUs()
 			end(fmt.Errorf("%w: not done after %v", errTooLong, l.Total))
 		}
 	}
@@ -288,7 +299,7 @@ func (g *guest) outcome(err, why error) Outcome {
 	}
 	switch {
 	case errors.Is(why, errSilent), errors.Is(why, errTooLong), errors.Is(why, errFlood):
-		o.Hung = why.Error()
+		o.Hung, o.CPUs = why.Error(), g.cpus
 	case errors.Is(why, errCrashed):
 	default:
 		o.Ended = err

@@ -191,6 +191,7 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, v boot.Verdict, m qemu.M
 		return v, err
 	}
 	v.Judge(out)
+	k.trace(a, &v, out)
 	k.p.UI.Log.Infof("boot: %s: %s %s", a.Name, v.Verdict, v.Reason)
 	return v, k.keepVerdict(v)
 }

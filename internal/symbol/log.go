@@ -125,7 +125,7 @@ func (t *Table) resolve(r ref, shift uint64) []Frame {
 	}
 	switch {
 	case len(fits) == 1:
-		return mark(t.call(fits[0].addr+r.offset, r.returns && r.offset > 0), r)
+		return mark(t.call(fits[0].addr+r.offset, r.returns), r)
 	case len(fits) > 1:
 		return []Frame{{Function: r.name, Unreliable: r.unreliable, Note: "one of " + t.places(fits, r)}}
 	case len(other) > 0:
@@ -159,7 +159,7 @@ func (t *Table) places(all []entry, r ref) string {
 	var texts []string
 	for _, e := range all[:min(len(all), maxNames)] {
 		text := fmt.Sprintf("%#x", e.addr)
-		if f := t.call(e.addr+r.offset, r.returns && r.offset > 0); len(f) > 0 && f[0].File != "" {
+		if f := t.call(e.addr+r.offset, r.returns); len(f) > 0 && f[0].File != "" {
 			text = fmt.Sprintf("%s:%d", f[0].File, f[0].Line)
 		}
 		texts = append(texts, text)

@@ -55,6 +55,7 @@ type entry struct {
 	addr uint64
 	size uint64 // as the file has it; 0 for many of assembly
 	room uint64 // to the next symbol, which is the size a trace prints
+	end  uint64 // of its section
 }
 
 // Table is what is known of one vmlinux. Close it.
@@ -85,7 +86,8 @@ func Open(vmlinux, tree string) (*Table, error) {
 		if int(s.Section) >= len(f.Sections) || s.Section == elf.SHN_UNDEF || !code(f.Sections[s.Section], s) {
 			continue
 		}
-		t.entries = append(t.entries, entry{name: s.Name, addr: s.Value, size: s.Size})
+		in := f.Sections[s.Section]
+		t.entries = append(t.entries, entry{name: s.Name, addr: s.Value, size: s.Size, end: in.Addr + in.Size})
 	}
 	t.sort()
 	if f.Section(".debug_info") == nil {
@@ -151,8 +153,7 @@ func (t *Table) find(addr uint64) (entry, bool) {
 		return entry{}, false
 	}
 	e := t.entries[i]
-	end := max(e.room, e.size)
-	return e, addr-e.addr < end
+	return e, addr < e.end && addr-e.addr < max(e.room, e.size, 1)
 }
 
 // Text says whether an address is in the kernel's code.

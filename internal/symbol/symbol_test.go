@@ -225,13 +225,13 @@ func TestFrames(t *testing.T) {
 		{"a trace", "[    1.000000]  " + place(outer, 1), "outer one.c:", false},
 		{"with a caller", "[    1.000000][    T1]  " + place(outer, 1), "outer one.c:", false},
 		{"unreliable", "[    1.000000]  ? " + place(outer, 4), "outer one.c:", true},
-		{"where x86 is", "RIP: 0010:" + place(outer, 0), "outer one.c:36", false},
-		{"where arm64 is", "pc : " + place(outer, 0), "outer one.c:36", false},
+		{"where x86 is", "RIP: 0010:" + place(outer, 0), "outer one.c:26", false},
+		{"where arm64 is", "pc : " + place(outer, 0), "outer one.c:26", false},
 		{"the first twin", " " + place(twins[0], 1), "twin ", false},
 		{"the second twin", " " + place(twins[1], 1), "twin ", false},
-		{"an old x86", fmt.Sprintf("RIP: 0010:[<%016x>] ", outer.addr), "outer one.c:36", false},
+		{"an old x86", fmt.Sprintf("RIP: 0010:[<%016x>] ", outer.addr), "outer one.c:26", false},
 		{"an address", fmt.Sprintf(" [<%016x>] ? %s", outer.addr, place(outer, 1)), "outer one.c:", true},
-		{"a warning", "WARNING: CPU: 0 PID: 1 at one.c:3 " + place(outer, 0), "outer one.c:36", false},
+		{"a warning", "WARNING: CPU: 0 PID: 1 at one.c:3 " + place(outer, 0), "outer one.c:26", false},
 		{"a program", "RIP: 0033:0x00000000004011c0", "", false},
 		{"another vmlinux", " outer+0x1/0xfff0", "outer :0", false},
 		{"unknown", " nothing+0x1/0x10", "nothing :0", false},
@@ -264,7 +264,7 @@ func TestKernelOffset(t *testing.T) {
 	table := open(t, file, tree)
 	e := table.entries[table.names["outer"][0]]
 	lines := []string{fmt.Sprintf("RIP: 0010:[<%016x>]", e.addr+0x1c00000), "Kernel Offset: 0x1c00000 from 0xffffffff81000000"}
-	if got := text(table.Frames(lines)); got != "outer one.c:36" {
+	if got := text(table.Frames(lines)); got != "outer one.c:26" {
 		t.Errorf("got %q", got)
 	}
 	if got := table.Frames(lines[:1]); len(got) != 0 {
