@@ -88,11 +88,17 @@ func (t *Table) Frames(lines []string) []Frame {
 	}
 	var frames []Frame
 	seen := map[ref]bool{} // where a CPU is: told again at the head of a trace
+	head := false          // of a trace: 5.4 on arm64 begins with the tracer itself
 	for _, l := range lines {
 		r, ok := parse(l)
 		if !ok {
+			head = head || strings.Contains(strings.ToLower(l[:min(len(l), maxWidth)]), "call trace:")
 			continue
 		}
+		if head && r.offset == 0 {
+			r.returns = false
+		}
+		head = false
 		same := ref{name: r.name, offset: r.offset, addr: r.addr}
 		if seen[same] {
 			continue

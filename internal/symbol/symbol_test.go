@@ -258,6 +258,21 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// The first place of a trace may be a function's first instruction; behind a
+// call that never returns lies the next function.
+func TestHeadOfATrace(t *testing.T) {
+	file, tree := compile(t, "gcc", "-gdwarf-5")
+	table := open(t, file, tree)
+	line := fmt.Sprintf(" outer+0x0/%#x", table.entries[table.names["outer"][0]].room)
+	got := table.Frames([]string{"Call trace:", line})
+	if text(got) != "outer one.c:26" {
+		t.Errorf("at the head: %v", got)
+	}
+	if got := table.Frames([]string{line}); len(got) > 0 && got[len(got)-1].Function == "outer" {
+		t.Errorf("behind a call: %v", got)
+	}
+}
+
 // KASLR moves addresses, and the log says by how much.
 func TestKernelOffset(t *testing.T) {
 	file, tree := compile(t, "gcc", "-gdwarf-5")
