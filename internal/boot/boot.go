@@ -88,6 +88,8 @@ type Outcome struct {
 	Stderr  string // what QEMU itself complained of
 	Started time.Time
 	Times   Timeline
+
+	CPUs []CPU // where they were when the guest hung
 }
 
 // These end a boot from inside.
@@ -112,7 +114,11 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer g.close()
-	p.Machine.Ports = []string{event.Port}
+	if g.monitor, err = newMonitor(); err != nil {
+		return Outcome{}, err
+	}
+	defer g.monitor.close()
+	p.Machine.Ports, p.Machine.Monitor = []string{event.Port}, true
 	words := p.words(id)
 	if p.Coverage {
 		words.Mode = event.ModeCoverage
@@ -141,7 +147,7 @@ func Run(ctx context.Context, p Params) (Outcome, error) {
 	}
 	err = run.Run(inner, run.Cmd{
 		Argv: argv, Env: run.Env(), Stdin: stdin, Log: p.Console, Stdout: g, Stderr: &g.stderr,
-		ExtraFiles: []*os.File{g.theirs}, Grace: time.Second,
+		ExtraFiles: []*os.File{g.theirs, g.monitor.theirs}, Grace: time.Second,
 	})
 	why := context.Cause(inner)
 	cancel(nil)
@@ -176,9 +182,11 @@ type guest struct {
 	hello time.Duration
 	fatal time.Time
 
-	ended  chan struct{} // closed with the done
-	shell  atomic.Bool   // the console is a person's
-	judged *Outcome      // what there was to judge before the shell
+	ended   chan struct{} // closed with the done
+	shell   atomic.Bool   // the console is a person's
+	judged  *Outcome      // what there was to judge before the shell
+	monitor *monitor      // nil: QEMU cannot be asked
+	cpus    []CPU
 }
 
 func newGuest(p Params, id string) (*guest, error) {
@@ -302,12 +310,14 @@ func (g *guest) watch(ctx context.Context, end context.CancelCauseFunc) {
 		case !fatal.IsZero() && time.Since(fatal) > l.Panic:
 			end(errCrashed)
 		case now-time.Duration(g.heard.Load()) > l.Silence:
+			g.askCPUs()
 			end(fmt.Errorf("%w: nothing from the guest for %v", errSilent, l.Silence))
 		case g.spoken.Load() > maxConsole:
 			end(fmt.Errorf("%w: the console printed more than %d MB", errFlood, maxConsole>>20))
 		case g.told.Load() > maxRecords:
 			end(fmt.Errorf("%w: the guest sent more than %d MB of records", errFlood, maxRecords>>20))
 		case now > l.Total:
+			g.askCPUs()
 			end(fmt.Errorf("%w: not done after %v", errTooLong, l.Total))
 		}
 	}
@@ -324,7 +334,7 @@ func (g *guest) outcome(err, why error) Outcome {
 	}
 	switch {
 	case errors.Is(why, errSilent), errors.Is(why, errTooLong), errors.Is(why, errFlood):
-		o.Hung = why.Error()
+		o.Hung, o.CPUs = why.Error(), g.cpus
 	case errors.Is(why, errCrashed):
 	default:
 		o.Ended = err

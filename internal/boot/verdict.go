@@ -50,6 +50,7 @@ type Verdict struct {
 	Missing []string        `json:"missing,omitempty"`
 	Broken  []string        `json:"violations,omitempty"` // of the records' rules
 	Crashes []console.Crash `json:"crashes,omitempty"`
+	Traces  []Trace         `json:"traces,omitempty"` // where in the source they were, or a hung guest's CPUs
 	Tail    []string        `json:"tail,omitempty"`   // last lines of the console, when it is not a pass
 	Guest   *event.Hello    `json:"guest,omitempty"`  // what the kernel said it was
 	Output  string          `json:"output,omitempty"` // of the run as a whole, when it is not a pass
@@ -175,7 +176,7 @@ func (v Verdict) Err() error {
 			kind = r.Kind
 		}
 	}
-	msg := fmt.Sprintf("%s: %s: %s", v.Target(), v.Verdict, v.Reason)
+	msg := fmt.Sprintf("%s: %s: %s", v.Target(), v.Verdict, v.Reason) + v.Where()
 	if len(v.Tail) > 0 {
 		msg += "\nthe console's last lines:\n  " + strings.Join(v.Tail[max(0, len(v.Tail)-10):], "\n  ")
 	}

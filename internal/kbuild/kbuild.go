@@ -34,6 +34,10 @@ type Make struct {
 	Jobs         *jobserver.Server
 }
 
+// debugMap keeps the output folder out of debug info, and is not there without
+// it: make expands this for each kernel by its own .config.
+const debugMap = "$(if $(CONFIG_DEBUG_INFO), -fdebug-prefix-map=$(CURDIR)=.)"
+
 // Argv returns the command line for targets, which may be NAME=value too.
 //
 // The variables are those of Documentation/kbuild/reproducible-builds.rst.
@@ -41,7 +45,7 @@ type Make struct {
 // would add a "+" in a git checkout.
 func (m Make) Argv(targets ...string) []string {
 	// 5.4 maps __FILE__ in C only: arm64's entry.S would leak the folder.
-	prefix := "-ffile-prefix-map=" + m.Src + "/="
+	prefix := "-ffile-prefix-map=" + m.Src + "/=" + debugMap
 	argv := []string{
 		"make", "-C", m.Src, "O=" + m.Obj,
 		"ARCH=" + m.Arch.Make,

@@ -98,11 +98,13 @@ func realKernel(t *testing.T, line, source string) {
 		breaks.addPatch(t, "\tpanic(\"bzmage test\\n\");\n")
 		r, err := verify(t, p)
 		wantVerdicts(t, r, err, boot.Crashed, fault.Crashed, "Kernel panic - not syncing: bzmage test")
+		wantIn(t, r, "rand_break")
 	})
 	t.Run("loop in start-up", func(t *testing.T) {
 		breaks.addPatch(t, "\tfor (;;)\n\t\tcpu_relax();\n")
 		r, err := verify(t, p)
 		wantVerdicts(t, r, err, boot.Hung, fault.Hung, "before the checks began")
+		wantIn(t, r, "rand_break")
 	})
 	writeSeries(t, series, names)
 	t.Run("without the series", func(t *testing.T) { wantControl(t, p) })

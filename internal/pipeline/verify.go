@@ -233,6 +233,7 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.V
 	if err := k.cover(ctx, a, b, &v, out.Events.Coverage); err != nil {
 		return v, err
 	}
+	k.trace(a, &v, out)
 	k.p.UI.Log.Infof("boot: %s: %s %s", a.Name, v.Verdict, v.Reason)
 	return v, k.keepVerdict(v)
 }

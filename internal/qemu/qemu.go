@@ -27,6 +27,7 @@ type Machine struct {
 	CPUs    int
 	Ports   []string // names of ports; port i is a socket, descriptor 3+i
 	Append  []string // more of the kernel's command line
+	Monitor bool     // QEMU can be asked, see [Monitor], at the descriptor behind those of the ports
 }
 
 // Argv returns QEMU's command line.
@@ -56,6 +57,9 @@ func (m Machine) Argv() ([]string, error) {
 		argv = append(argv,
 			"-chardev", fmt.Sprintf("socket,id=%s,fd=%d", id, 3+i),
 			"-device", fmt.Sprintf("virtserialport,chardev=%s,name=%s", id, name))
+	}
+	if m.Monitor {
+		argv = append(argv, "-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", 3+len(m.Ports)), "-mon", "chardev=monitor,mode=control")
 	}
 	return append(argv, "-kernel", m.Kernel, "-initrd", m.Initrd, "-append", m.Cmdline()), nil
 }

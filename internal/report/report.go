@@ -159,7 +159,7 @@ func bootCase(v boot.Verdict) junit.Testcase {
 	if v.Verdict == boot.Pass || v.Verdict == boot.CheckFailed {
 		return junit.Testcase{Name: "boot", Classname: v.Target(), Time: seconds(v.BootSeconds)}
 	}
-	return failed(v, "boot", v.BootSeconds, v.Verdict+": "+v.Reason, strings.Join(v.Tail, "\n"))
+	return failed(v, "boot", v.BootSeconds, v.Verdict+": "+v.Reason, strings.TrimLeft(v.Where()+"\n\n"+strings.Join(v.Tail, "\n"), "\n"))
 }
 
 func checkCase(v boot.Verdict, c event.Check) junit.Testcase {
