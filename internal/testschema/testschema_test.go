@@ -11,8 +11,10 @@ import (
 
 	"bzmage/internal/boot"
 	"bzmage/internal/console"
+	"bzmage/internal/coverage"
 	"bzmage/internal/event"
 	"bzmage/internal/report"
+	"bzmage/internal/symbol"
 )
 
 // full returns a report with every field filled in.
@@ -122,7 +124,8 @@ func TestSchemaNamesEveryField(t *testing.T) {
 	}
 	for name, v := range map[string]any{
 		"": report.Report{}, "verdict": boot.Verdict{}, "check": event.Check{}, "crash": console.Crash{},
-		"guest": event.Hello{}, "timeline": boot.Timeline{}, "skip": report.Skip{},
+		"guest": event.Hello{}, "timeline": boot.Timeline{}, "skip": report.Skip{}, "trace": boot.Trace{}, "frame": symbol.Frame{},
+		"coverage": coverage.Report{}, "covered": coverage.Patch{}, "line": coverage.Line{},
 	} {
 		props := doc.Defs[name].Properties
 		if name == "" {
@@ -141,7 +144,7 @@ func TestSchemaNamesEveryField(t *testing.T) {
 			}
 		}
 		for p := range props {
-			if !slices.Contains(fields, p) && p != "coverage" {
+			if !slices.Contains(fields, p) {
 				t.Errorf("%v: the schema's %s is no field", typ, p)
 			}
 		}
