@@ -110,7 +110,7 @@ func TestStateOfCounters(t *testing.T) {
 		"as it should be":      {[]Record{boot, run, a, counters(t, "TestA", "b.gcda", "A")}, 3, ""},
 		"twice":                {[]Record{run, a, a}, 1, `the counters of "a.gcda" came twice for check "TestA"`},
 		"of no check":          {[]Record{a, run}, 0, `counters of check "TestA", which did not run`},
-		"of a part of a check": {[]Record{record("run", "TestA/x", ""), counters(t, "TestA/x", "a.gcda", "")}, 0, `counters of check "TestA/x", which did not run`},
+		"of a part of a check": {[]Record{run, record("run", "TestA/x", ""), counters(t, "TestA/x", "a.gcda", "")}, 0, `counters of check "TestA/x", which did not run`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := NewState("1d", nil)
