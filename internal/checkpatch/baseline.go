@@ -6,22 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
-	"bzmage/internal/fault"
+	"bzmage/internal/strict"
 )
 
 // baselineName is the file of accepted findings, beside the series.
 const baselineName = "checkpatch.toml"
-
-const maxBaseline = 1 << 20
 
 // Accept is an [[accept]] of checkpatch.toml: one finding that a person looked
 // at and lets pass, for a reason. It says nothing of the line's number, so it
@@ -38,28 +32,7 @@ var reType = regexp.MustCompile(`^[A-Z0-9_]+$`)
 // loadBaseline reads checkpatch.toml of a series. Without the file nothing is
 // accepted.
 func loadBaseline(series string) ([]Accept, error) {
-	where := filepath.Join(series, baselineName)
-	bad := func(err error) error {
-		return fault.New(fault.Usage, "correct "+where, "%s: %w", where, err)
-	}
-	fi, err := os.Stat(where)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, bad(err)
-	case !fi.Mode().IsRegular() || fi.Size() > maxBaseline:
-		return nil, bad(fmt.Errorf("not a regular file of at most %d KiB", maxBaseline>>10))
-	}
-	text, err := os.ReadFile(where)
-	if err != nil {
-		return nil, bad(err)
-	}
-	accepts, err := parseBaseline(string(text))
-	if err != nil {
-		return nil, bad(err)
-	}
-	return accepts, nil
+	return strict.Load(filepath.Join(series, baselineName), parseBaseline)
 }
 
 // parseBaseline returns what is accepted, or all that is wrong with the file.
@@ -67,13 +40,9 @@ func parseBaseline(text string) ([]Accept, error) {
 	var file struct {
 		Accept []Accept `toml:"accept"`
 	}
-	meta, err := toml.Decode(text, &file)
+	errs, err := strict.Decode(text, &file)
 	if err != nil {
-		return nil, fmt.Errorf("%s", clean(err.Error()))
-	}
-	var errs []error
-	for _, key := range meta.Undecoded() {
-		errs = append(errs, fmt.Errorf("unknown key %s", clean(key.String())))
+		return nil, err
 	}
 	for i, a := range file.Accept {
 		said := func(what string) {

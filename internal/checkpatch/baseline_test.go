@@ -23,7 +23,7 @@ func TestParseBaseline(t *testing.T) {
 		"odd type":      {"[[accept]]\npatch = 'a'\ntype = 'ANY*'\nreason = 'r'\n", "it names no type"},
 		"unknown key":   {"[[accept]]\npatch = 'a'\ntype = 'A'\nreason = 'r'\nline = 3\n", "unknown key accept.line"},
 		"unknown table": {"[[accepted]]\npatch = 'a'\n", "unknown key accepted"},
-		"no TOML":       {"[[accept\n", "toml: line"},
+		"no TOML":       {"[[accept\n", "at its line 2: "},
 		"wrong kind":    {"[[accept]]\npatch = 3\n", "patch"},
 	} {
 		accepts, err := parseBaseline(tc.text)

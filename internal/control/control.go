@@ -10,16 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/BurntSushi/toml"
-
 	"bzmage/internal/boot"
 	"bzmage/internal/event"
 	"bzmage/internal/fault"
+	"bzmage/internal/strict"
 )
 
 // Rules is what is known of checks beforehand.
@@ -35,19 +33,12 @@ type File struct {
 }
 
 // Load reads configs/checks.toml. Without one nothing is known.
-func Load(path string) (File, error) {
+func Load(path string) (File, error) { return strict.Load(path, parse) }
+
+func parse(text string) (File, error) {
 	var f File
-	md, err := toml.DecodeFile(path, &f)
-	if errors.Is(err, fs.ErrNotExist) {
-		return File{}, nil
-	}
-	if err != nil {
-		return f, fault.New(fault.Usage, "correct "+path, "read %s: %w", path, err)
-	}
-	if extra := md.Undecoded(); len(extra) > 0 {
-		return f, fault.New(fault.Usage, "correct "+path, "%s: unknown key %s", path, extra[0])
-	}
-	return f, nil
+	extra, err := strict.Decode(text, &f)
+	return f, errors.Join(append(extra, err)...)
 }
 
 // Of returns what is known of the checks on a line.

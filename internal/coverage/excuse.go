@@ -3,22 +3,15 @@ package coverage
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
-	"bzmage/internal/fault"
-	"bzmage/internal/plain"
+	"bzmage/internal/strict"
 )
 
 // ExcuseName is the file of excused lines, beside the series.
 const ExcuseName = "coverage.toml"
-
-const maxExcuses = 1 << 20
 
 // Excuse is an [[excuse]] of coverage.toml: a line that no check has to run,
 // for a reason. It says nothing of the line's number, so it lasts until the
@@ -31,41 +24,16 @@ type Excuse struct {
 
 // Excuses reads coverage.toml of a series. Without the file nothing is excused.
 func Excuses(series string) ([]Excuse, error) {
-	where := filepath.Join(series, ExcuseName)
-	bad := func(err error) error {
-		return fault.New(fault.Usage, "correct "+where, "%s: %w", where, err)
-	}
-	fi, err := os.Stat(where)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, bad(err)
-	case !fi.Mode().IsRegular() || fi.Size() > maxExcuses:
-		return nil, bad(fmt.Errorf("not a regular file of at most %d KiB", maxExcuses>>10))
-	}
-	text, err := os.ReadFile(where)
-	if err != nil {
-		return nil, bad(err)
-	}
-	list, err := parseExcuses(string(text))
-	if err != nil {
-		return nil, bad(err)
-	}
-	return list, nil
+	return strict.Load(filepath.Join(series, ExcuseName), parseExcuses)
 }
 
 func parseExcuses(text string) ([]Excuse, error) {
 	var file struct {
 		Excuse []Excuse `toml:"excuse"`
 	}
-	meta, err := toml.Decode(text, &file)
+	errs, err := strict.Decode(text, &file)
 	if err != nil {
-		return nil, errors.New(plain.Text(err.Error()))
-	}
-	var errs []error
-	for _, key := range meta.Undecoded() {
-		errs = append(errs, fmt.Errorf("unknown key %s", plain.Text(key.String())))
+		return nil, err
 	}
 	for i, e := range file.Excuse {
 		for what, v := range map[string]string{"patch": e.Patch, "text": e.Text, "reason": e.Reason} {

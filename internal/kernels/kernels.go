@@ -14,10 +14,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
 	"github.com/hashicorp/go-version"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/strict"
 )
 
 // File is configs/kernels.toml.
@@ -96,17 +96,9 @@ func Load(path string) (File, error) {
 // Parse reads the text of a kernels.toml and returns all that is wrong with it.
 func Parse(text string) (File, error) {
 	var f File
-	meta, err := toml.Decode(text, &f)
+	errs, err := strict.Decode(text, &f)
 	if err != nil {
-		var pe toml.ParseError
-		if errors.As(err, &pe) {
-			return File{}, fmt.Errorf("at its line %d: %s", pe.Position.Line, pe.Message)
-		}
 		return File{}, err
-	}
-	var errs []error
-	for _, key := range meta.Undecoded() {
-		errs = append(errs, fmt.Errorf("unknown key %s", key))
 	}
 	if len(f.Lines) == 0 {
 		errs = append(errs, errors.New("no [[line]]"))

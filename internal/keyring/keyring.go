@@ -21,12 +21,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/strict"
 )
 
 // The rings there are.
@@ -95,13 +95,9 @@ func parseTable(text string) ([]Key, error) {
 	var t struct {
 		Keys []Key `toml:"key"`
 	}
-	meta, err := toml.Decode(text, &t)
+	errs, err := strict.Decode(text, &t)
 	if err != nil {
 		return nil, err
-	}
-	var errs []error
-	for _, key := range meta.Undecoded() {
-		errs = append(errs, fmt.Errorf("unknown key %s", key))
 	}
 	seen := map[string]bool{}
 	for _, k := range t.Keys {
