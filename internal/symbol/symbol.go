@@ -67,6 +67,7 @@ type Table struct {
 	dwarf   *dwarf.Data // nil: no debug info
 	lines   map[string][]string
 	units   []unit
+	paths   map[string]string // of debug info: in the tree
 }
 
 // Open reads the symbols of a vmlinux, and its debug info if it has some.
@@ -76,7 +77,7 @@ func Open(vmlinux, tree string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's symbols: %w", err)
 	}
-	t := &Table{file: f, tree: tree, names: map[string][]int{}, lines: map[string][]string{}}
+	t := &Table{file: f, tree: tree, names: map[string][]int{}, lines: map[string][]string{}, paths: map[string]string{}}
 	syms, err := f.Symbols()
 	if err != nil {
 		f.Close()
@@ -178,9 +179,32 @@ func (t *Table) At(addr uint64) []Frame {
 		outer.Function = e.name
 	}
 	for i := range frames {
+		frames[i].File = t.relative(frames[i].File)
 		frames[i].Source = t.source(frames[i].File, frames[i].Line)
 	}
 	return frames
+}
+
+// relative returns a file as the tree names it. Compilers that a cache starts
+// may get a path that leads out of the output folder and into the tree: what of
+// its end is in the tree is the file.
+func (t *Table) relative(file string) string {
+	if t.tree == "" || file == "" || filepath.IsLocal(file) {
+		return file
+	}
+	short, ok := t.paths[file]
+	if !ok {
+		short = file
+		for rest := file; rest != ""; {
+			_, rest, _ = strings.Cut(rest, "/")
+			if info, err := os.Stat(filepath.Join(t.tree, rest)); filepath.IsLocal(rest) && err == nil && info.Mode().IsRegular() {
+				short = rest
+				break
+			}
+		}
+		t.paths[file] = short
+	}
+	return short
 }
 
 // longestSource bounds a file of the tree that is read for its lines.

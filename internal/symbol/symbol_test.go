@@ -287,6 +287,20 @@ func TestKernelOffset(t *testing.T) {
 	}
 }
 
+// A path that leads to the tree from elsewhere is told as one in it.
+func TestPathsIntoTheTree(t *testing.T) {
+	_, tree := compile(t, "gcc", "-g")
+	table := &Table{tree: tree, paths: map[string]string{}}
+	for file, want := range map[string]string{
+		"sub/two.c": "sub/two.c", "../../tree/x/src/sub/two.c": "sub/two.c", "/build/src/one.c": "one.c",
+		"../gone.c": "../gone.c", "": "",
+	} {
+		if got := table.relative(file); got != want {
+			t.Errorf("%q: got %q, want %q", file, got, want)
+		}
+	}
+}
+
 // Without debug info a frame is its function.
 func TestWithoutDebugInfo(t *testing.T) {
 	file, tree := compile(t, "gcc", "-g0")
