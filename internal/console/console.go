@@ -21,6 +21,8 @@ type Crash struct {
 	Title string   `json:"title"`           // kind and function, without numbers and addresses
 	Key   string   `json:"key"`             // the same for the same crash, whatever boot, CPU or address
 	Lines []string `json:"lines"`           // from where the report begins to where it ends
+	From  int      `json:"from"`            // the console's lines that these are, from 1
+	To    int      `json:"to"`              // other CPUs may have written in between
 	Fatal bool     `json:"fatal"`           // the kernel does not go on
 	Cut   bool     `json:"cut,omitempty"`   // it does not end as such a report does, or another one began in it
 	Times int      `json:"times,omitempty"` // how often, if more than once
@@ -46,6 +48,7 @@ type Reader struct {
 	timed   bool    // the kernel writes times
 	clock   float64 // the last one
 	kernels int     // "Linux version" lines
+	number  int     // of the line
 }
 
 // NewReader returns a reader at the start of a console.
@@ -101,6 +104,7 @@ func (r *Reader) Tail() []string { return r.tail }
 func (r *Reader) endLine() {
 	text := strings.TrimRight(strings.ReplaceAll(plain.Text(r.line.String()), "\t", " "), " ")
 	r.line.Reset()
+	r.number++
 	if r.tail = append(r.tail, text); len(r.tail) > tailLines {
 		r.tail = r.tail[1:]
 	}

@@ -12,6 +12,7 @@ type message struct {
 	line   string // whole
 	text   string // behind printk's prefix
 	caller string // T<pid> or C<cpu>, with CONFIG_PRINTK_CALLER
+	number int    // from 1
 	kernel bool   // not written by a program
 	again  bool   // the kernel's clock went back to its start
 }
@@ -32,10 +33,10 @@ func (r *Reader) parse(line string) message {
 	}
 	if at == nil {
 		m := callerOnly.FindStringSubmatch(line)
-		return message{line: line, text: line[len(m[0]):], caller: m[1], kernel: !r.timed}
+		return message{line: line, number: r.number, text: line[len(m[0]):], caller: m[1], kernel: !r.timed}
 	}
 	// What a program wrote before it without ending its line is left out.
-	msg := message{line: line[at[0]:], text: line[at[1]:], kernel: true}
+	msg := message{line: line[at[0]:], number: r.number, text: line[at[1]:], kernel: true}
 	if at[4] >= 0 {
 		msg.caller = line[at[4]:at[5]]
 	}
@@ -55,8 +56,8 @@ func (r *Reader) plausible(text string) bool {
 
 // stream is what one caller says.
 type stream struct {
-	rep    *report  // that is not over
-	before []string // lines that would belong to a report that begins now
+	rep    *report   // that is not over
+	before []message // lines that would belong to a report that begins now
 }
 
 // stream returns the caller's, the only one where callers are not told.
@@ -81,9 +82,9 @@ func (s *stream) remember(msg message) {
 	const most = 8
 	switch {
 	case strings.HasPrefix(msg.text, cutHere), isBar(msg.text):
-		s.before = []string{msg.line}
+		s.before = []message{msg}
 	case len(s.before) > 0 && len(s.before) < most:
-		s.before = append(s.before, msg.line)
+		s.before = append(s.before, msg)
 	default:
 		s.before = nil
 	}

@@ -10,6 +10,8 @@ type report struct {
 	kind   kind
 	found  []string // what the kind's expression found
 	lines  []string
+	from   int
+	to     int
 	own    int // index of the line that the kind was seen in
 	frames int // lines of stack traces so far
 	ended  bool
@@ -78,7 +80,7 @@ func (r *Reader) booted(msg message) bool {
 		r.close(s)
 	}
 	r.kernels = 0 // its version is told behind the firmware's
-	r.add(&report{kind: kind{name: "reboot", title: "unexpected reboot", class: line}, lines: []string{msg.line}, fatal: true, ended: true})
+	r.add(&report{kind: kind{name: "reboot", title: "unexpected reboot", class: line}, lines: []string{msg.line}, from: msg.number, to: msg.number, fatal: true, ended: true})
 	return true
 }
 
@@ -93,7 +95,7 @@ func (r *Reader) starts(s *stream, k kind, msg message) bool {
 	}
 	old := s.rep
 	switch {
-	case old.panics, k.class == line && k.name != "halted" && old.kind.name == "oom":
+	case old.panics, k.name == "oom" && old.kind.name == "oom":
 		return false
 	case old.kind.class == bars && k.class != bars && old.bars == 0:
 		return k.class == fault && !strings.HasPrefix(msg.text, "KASAN") && old.frames > 0
@@ -121,7 +123,7 @@ func (r *Reader) follows(s *stream, msg message) bool {
 		return rep != nil && rep.kind.class == stop
 	}
 	rep.fatal, rep.panics, rep.cut, s.rep = true, true, false, rep
-	rep.keep(msg.line)
+	rep.keep(msg)
 	return true
 }
 
@@ -146,7 +148,14 @@ func (r *Reader) begin(s *stream, k kind, m []string, msg message) {
 		s.rep.cut = s.rep.cut || !s.rep.whole()
 		r.close(s)
 	}
-	rep := &report{kind: k, found: m, lines: append(s.before, msg.line), own: len(s.before), fatal: k.fatal}
+	rep := &report{kind: k, found: m, own: len(s.before), fatal: k.fatal}
+	rep.from = msg.number
+	if len(s.before) > 0 {
+		rep.from = s.before[0].number
+	}
+	for _, before := range append(s.before, msg) {
+		rep.keep(before)
+	}
 	rep.ended = k.class == line
 	rep.panics = k.class == stop
 	s.before, s.rep = nil, rep
@@ -181,10 +190,11 @@ func (r *Reader) close(s *stream) {
 	s.rep = nil
 }
 
-func (p *report) keep(line string) {
+func (p *report) keep(msg message) {
 	if len(p.lines) < crashLines {
-		p.lines = append(p.lines, line)
+		p.lines = append(p.lines, msg.line)
 	}
+	p.to = msg.number
 }
 
 // add takes a line into the report; false: it is over, and the line is not in.
@@ -193,20 +203,25 @@ func (p *report) add(msg message) bool {
 	switch {
 	case p.panics:
 		if reEndPanic.MatchString(msg.text) {
-			p.keep(msg.line)
+			p.keep(msg)
 			p.ended = true
 			return false
 		}
 	case p.kind.class == bars:
 		if isBar(msg.text) {
 			p.bars++
-			p.keep(msg.line)
+			p.keep(msg)
 			return false
 		}
 	case reEndTrace.MatchString(msg.text):
 		p.ended = true
 		if p.kind.class == warn {
-			p.keep(msg.line)
+			p.keep(msg)
+			return false
+		}
+	case p.kind.name == "oom":
+		if strings.HasPrefix(msg.text, "oom_reaper:") || strings.HasPrefix(msg.text, "Out of memory: Killed") {
+			p.keep(msg)
 			return false
 		}
 	case frame, p.frames == 0:
@@ -221,7 +236,7 @@ func (p *report) add(msg message) bool {
 	if frame {
 		p.frames++
 	}
-	p.keep(msg.line)
+	p.keep(msg)
 	return true
 }
 

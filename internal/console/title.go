@@ -36,7 +36,7 @@ var (
 	reIP     = regexp.MustCompile(`^(?:\S* ?RIP: 0010:|pc : |PC is at )(?:\[<[0-9a-f]+>\] )?(\S+)`)
 	reWhere  = regexp.MustCompile(`(?:^BUG: K[AC]SAN: .+? in |^WARNING: CPU: \d+ PID: \d+ at (?:\S+:\d+ )?|corrupted in: )([A-Za-z_.$][\w.$]*)`)
 	reAccess = regexp.MustCompile(`^(Read|Write) of size \d+`)
-	reNumber = regexp.MustCompile(`\b(?:0x[0-9a-f]+|[0-9a-f]{8,}|\d+)\b`)
+	reNumber = regexp.MustCompile(`(^|[^\w-])(?:0x[0-9a-f]+|[0-9a-f]{8,}|\d+)\b`) // kmalloc-64 stays
 	reSpaces = regexp.MustCompile(` {2,}`)
 )
 
@@ -54,7 +54,7 @@ func (p *report) crash() Crash {
 	sum := sha256.Sum256([]byte(key))
 	return Crash{
 		Kind: p.kind.name, Title: title, Key: hex.EncodeToString(sum[:8]),
-		Lines: slices.Clone(p.lines), Fatal: p.fatal, Cut: p.cut,
+		Lines: slices.Clone(p.lines), From: p.from, To: p.to, Fatal: p.fatal, Cut: p.cut,
 	}
 }
 
@@ -146,7 +146,7 @@ func (p *report) title(fn string) string {
 			t = strings.Replace(t, " in @", " "+m[1]+" in @", 1)
 		}
 	}
-	t = strings.Trim(reSpaces.ReplaceAllString(reNumber.ReplaceAllString(t, "N"), " "), " :!.")
+	t = strings.Trim(reSpaces.ReplaceAllString(reNumber.ReplaceAllString(t, "${1}N"), " "), " :!.")
 	if fn == "" {
 		return strings.TrimSuffix(t, " in @")
 	}

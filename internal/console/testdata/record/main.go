@@ -62,10 +62,26 @@ func record(dist, name, release, out, kind, extra string, limit time.Duration) e
 	}
 	if kind == "reboot" {
 		argv = slices.DeleteFunc(argv, func(s string) bool { return s == "-no-reboot" })
-		limit = 12 * time.Second
+		limit = 25 * time.Second
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	x86 := a.GOARCH == "amd64"
+	if text, ok := injections(x86, release)[kind]; ok {
+		socket := filepath.Join(dir, "gdb")
+		argv = append(argv, "-S", "-gdb", "unix:"+socket+",server=on,wait=off")
+		go func() {
+			for range 100 {
+				if _, err := os.Stat(socket); err == nil {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if err := inject(ctx, x86, dist, socket, text); err != nil {
+				fmt.Fprintln(os.Stderr, "gdb:", err)
+			}
+		}()
+	}
 	text, _ := exec.CommandContext(ctx, argv[0], argv[1:]...).Output() // what it said counts, not how it ended
 	return os.WriteFile(out+"-"+kind+".log", text, 0o644)
 }
@@ -120,6 +136,9 @@ func guest() {
 	set := func(path, value string) { _ = os.WriteFile(path, []byte(value), 0) } // not every kernel has it
 	set("/proc/sys/kernel/printk", "8")
 	wait := time.Second
+	if strings.HasPrefix(kind, "at_") {
+		_, kind, _ = strings.Cut(kind, "at_")
+	}
 	switch kind {
 	case "clean":
 	case "reboot":
@@ -147,6 +166,7 @@ func guest() {
 		must(syscall.Mount("tmpfs", "/tmp", "tmpfs", 0, ""))
 		must(os.Chdir("/tmp"))
 	}
+	_, _ = os.ReadFile("/proc/self/rand") // where gdb waits
 	set("/sys/module/bzcrash/parameters/run", kind)
 	if kind == "busy_inode" {
 		must(os.Chdir("/"))
