@@ -122,8 +122,7 @@ func (r *Reader) follows(s *stream, msg message) bool {
 	if rep == nil || rep.kind.class == stop || !rep.panics && !reMine.MatchString(msg.text) && !strings.Contains(msg.text, "panic_on") {
 		return rep != nil && rep.kind.class == stop
 	}
-	rep.fatal, rep.panics, rep.cut, s.rep = true, true, false, rep
-	rep.keep(msg)
+	rep.fatal, rep.panics, rep.cut, s.rep = true, true, false, rep // take adds the line
 	return true
 }
 

@@ -128,6 +128,14 @@ func name(symbol string) string {
 	return suffixes.ReplaceAllString(symbol, "")
 }
 
+// tailOf returns the place that a function is to be put in.
+func tailOf(title string) string {
+	if strings.HasSuffix(title, " in @") {
+		return " in @"
+	}
+	return ""
+}
+
 // title fills in the kind's title.
 func (p *report) title(fn string) string {
 	t := p.kind.title
@@ -147,6 +155,10 @@ func (p *report) title(fn string) string {
 		}
 	}
 	t = strings.Trim(reSpaces.ReplaceAllString(reNumber.ReplaceAllString(t, "${1}N"), " "), " :!.")
+	const most = 160 // a panic's text may be anything
+	if len(t) > most {
+		t = strings.ToValidUTF8(t[:most], "") + "..." + tailOf(t)
+	}
 	if fn == "" {
 		return strings.TrimSuffix(t, " in @")
 	}

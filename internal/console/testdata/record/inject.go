@@ -13,7 +13,7 @@ import (
 // and what runs on from there is the kernel itself. $m is the struct seq_file.
 func injections(x86 bool, release string) map[string]string {
 	all := map[string]string{
-		"at_panic":    "set $a0 = linux_banner; jump *panic",
+		"at_panic":    "set $a0 = hex_asc; jump *panic",
 		"at_refcount": "set $a0 = $m; set $a1 = 3; jump *refcount_warn_saturate",
 		"at_overflow": "set $a0 = $m; set $a1 = 1; jump *refcount_warn_saturate",
 		"at_hung":     "set $a0 = $m + $lock; jump *mutex_lock",
@@ -68,7 +68,7 @@ func inject(ctx context.Context, x86 bool, dist, socket, text string) error {
 		if to, ok := strings.CutPrefix(c, "jump *"); ok {
 			c = "set $pc = (long)&" + to
 		}
-		c = strings.ReplaceAll(c, "= linux_banner", "= (long)&linux_banner")
+		c = strings.ReplaceAll(c, "= hex_asc", "= (long)&hex_asc")
 		argv = append(argv, "-ex", c)
 	}
 	return exec.CommandContext(ctx, "gdb-multiarch", append(argv, "-ex", "detach")...).Run()
