@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"bzmage/internal/event"
 	"bzmage/internal/console"
+	"bzmage/internal/event"
 	"bzmage/internal/fault"
 	"bzmage/internal/plain"
 	"bzmage/internal/qemu"
