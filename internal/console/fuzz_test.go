@@ -30,8 +30,11 @@ func size(r *Reader) int {
 
 func FuzzConsole(f *testing.F) {
 	f.Add([]byte("[    0.1] Kernel panic - not syncing: x\r\n\x1b[2J"), 3)
-	for _, text := range recorded(f) {
-		f.Add(text, 100)
+	for name, text := range recorded(f) {
+		if !strings.HasPrefix(name, "arm64-5.4-") {
+			continue // enough to begin with; long seeds make it slow
+		}
+		f.Add(text[max(0, len(text)-3000):], 100)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, piece int) {
 		whole, pieces := readAll(text, 0), readAll(text, max(piece, 1))
