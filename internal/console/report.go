@@ -27,10 +27,10 @@ var (
 	reEndPanic = regexp.MustCompile(`^---\[ end Kernel panic|^Rebooting in \d|^reboot: `)
 	// reMore are lines of an oops that come behind its trace.
 	reMore = regexp.MustCompile(`^(?:RIP|RSP|RAX|RDX|RBP|R\d\d|FS|CS|CR\d|DR\d|PKRU|EIP|Code|note|pc|lr|sp|x\d+ *|Modules linked in|Kernel Offset|SMP|CPU features|Memory Limit|PHYS_OFFSET|Dumping ftrace|Shutting down cpus|CPU|Hardware name|Call [Tt]race|Comm|Workqueue)\b|^(?: |-*\[|</?(?:IRQ|TASK|NMI|#))`)
-	// reMoreText are what lockdep and the sanitizers print behind a trace.
+	// reParagraph is what lockdep and the sanitizers print behind a trace.
 	reParagraph = regexp.MustCompile(`^$|^(?:Call [Tt]race|other info|stack backtrace|the existing|which lock|but task|and this task|to a |... which|... acquired|the dependencies|is trying|Possible unsafe|Allocated|Freed|Object|Redzone|Padding|Bytes|INFO: |FIX |Disabling|CPU|Hardware name|Slab|Task dump|Sending NMI|NMI backtrace|rcu|task:|Showing all locks|Tasks|Mem|Node|DMA|Out of memory|oom)`)
 	// reMine are panics that follow from an earlier report.
-	reMine = regexp.MustCompile(`^Kernel panic - not syncing: (?:Fatal |Oops|[Aa]ttempted to kill|panic_on_|Machine halted|softlockup|hung_task|RCU Stall|Hard LOCKUP|kernel stack overflow|Asynchronous SError|UBSAN|KASAN|KCSAN|kernel: panic_on_warn|.*panic_on_(?:warn|oops)|nmi|NMI|System is deadlocked|Out of memory|Watchdog|BRK|Unhandled|Unrecoverable)`)
+	reMine = regexp.MustCompile(`^Kernel panic - not syncing: (?:Fatal |.*: Fatal exception|Oops|[Aa]ttempted to kill|panic_on_|Machine halted|softlockup|hung_task|RCU Stall|Hard LOCKUP|kernel stack overflow|Asynchronous SError|UBSAN|KASAN|KCSAN|kernel: panic_on_warn|.*panic_on_(?:warn|oops)|nmi|NMI|System is deadlocked|Out of memory|Watchdog|BRK|Unhandled|Unrecoverable)`)
 	reNMI  = regexp.MustCompile(`^(?:NMI backtrace for cpu|Sending NMI)`)
 )
 
