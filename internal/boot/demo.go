@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"bzmage/internal/console"
 	"bzmage/internal/event"
 	"bzmage/internal/fault"
 	"bzmage/internal/plain"
@@ -79,7 +80,7 @@ func Demo(ctx context.Context, p DemoParams) error {
 		return fault.New(fault.Hung, "the whole console: less "+p.Console, "the demo hangs: %s", o.Hung)
 	}
 	if len(o.Crashes) > 0 {
-		return fault.New(fault.Crashed, "the whole console: less "+p.Console, "the demo's kernel crashed: %s", o.Crashes[0].Title)
+		return fault.New(fault.Crashed, "the whole console: less "+p.Console, "the demo's kernel crashed: %s", console.Summary(o.Crashes))
 	}
 	return fault.New(fault.EarlyExit, "the whole console: less "+p.Console, "the demo's machine stopped: %s", brief(firstLine(o.Stderr, fmt.Sprint(err))))
 }

@@ -34,7 +34,7 @@ func TestHostileGuests(t *testing.T) {
 		{"names of control characters", `hello; ok TestA; ok TestB; ev run 'TestA/\u001b[2J\u202e'; done_`, NoVerdict, "part TestA/ of a check that had ended"},
 		{"an error that drives a terminal", `hello; ok TestA; ok TestB; printf '{"type":"done","id":"%s","done":{"exit":1,"error":"\\u001b[2J\\n\\u202eoh","uptime":1}}\n' "$id" >&3`, NoVerdict, "the guest says: oh"},
 		{"a release that drives a terminal", `hello 'x\u001b[2J\u202e\ny'; ok TestA; ok TestB; done_`, NoVerdict, "the guest is x y, not 5.4.1-x"},
-		{"a crash that drives a terminal", "hello; printf '[    1.0] Kernel panic - not syncing: " + evil + "oh\\n'; exit 0", Crashed, "Kernel panic - not syncing: 0;titleoh"},
+		{"a crash that drives a terminal", "hello; printf '[    1.0] Kernel panic - not syncing: " + evil + "oh\\n'; exit 0", Crashed, "panic: N;titleoh"},
 		{"QEMU drives a terminal", "printf '" + evil + "no\\n' >&2; exit 1", Infra, "0;titleno"},
 		{"QEMU says a gigabyte", "head -c 200000 /dev/zero | tr '\\0' e >&2; exit 1", Infra, "eee..."},
 		{"records without end", `hello; yes '{"type":"test","test":{"Action":"output","Package":"bzmage/verify","Output":"'$(head -c 100000 /dev/zero | tr '\0' x)'"}}' >&3`, Hung, "flood: the guest sent more than 256 MB of records"},

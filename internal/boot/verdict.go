@@ -110,7 +110,7 @@ func (v *Verdict) judge(o Outcome) (verdict, reason string, kind fault.Kind) {
 	failed := ev.Failed()
 	switch {
 	case len(o.Crashes) > 0:
-		return Crashed, o.Crashes[0].Title, fault.Crashed
+		return Crashed, console.Summary(o.Crashes), fault.Crashed
 	case o.Hung != "":
 		return Hung, o.Hung + where(ev), fault.Hung
 	case o.Ended != nil && isInfra(o):
@@ -177,7 +177,12 @@ func (v Verdict) Err() error {
 		}
 	}
 	msg := fmt.Sprintf("%s: %s: %s", v.Target(), v.Verdict, v.Reason) + v.Where()
-	if len(v.Tail) > 0 {
+	switch {
+	case len(v.Crashes) > 0:
+		const most = 30
+		lines := v.Crashes[0].Lines
+		msg += "\n  " + strings.Join(lines[:min(most, len(lines))], "\n  ")
+	case len(v.Tail) > 0:
 		msg += "\nthe console's last lines:\n  " + strings.Join(v.Tail[max(0, len(v.Tail)-10):], "\n  ")
 	}
 	return fault.New(kind, "the whole console: less "+v.Console, "%s", msg)

@@ -1,11 +1,15 @@
 // Package console reads a kernel's console: it finds the lines that say the
 // kernel crashed. In go the bytes of a serial port, as they come; out come
-// crashes, each with a title and the lines around it.
+// crashes, each with its kind, a title, the lines that belong to it, and a key
+// that two boots with the same crash share.
+//
+// Nothing of it is believed more than it must be: a line counts from its
+// beginning only, behind printk's time, and where the kernel writes times a
+// line without one is a program's. Memory is bounded, whatever is written.
 package console
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
 	"bzmage/internal/plain"
@@ -14,70 +18,41 @@ import (
 // Crash is one report of the kernel's that something broke.
 type Crash struct {
 	Kind  string   `json:"kind"`
-	Title string   `json:"title"` // the line that says it
-	Lines []string `json:"lines"` // that line and those behind it
-	Fatal bool     `json:"fatal"` // the kernel does not go on
+	Title string   `json:"title"`           // kind and function, without numbers and addresses
+	Key   string   `json:"key"`             // the same for the same crash, whatever boot, CPU or address
+	Lines []string `json:"lines"`           // from where the report begins to where it ends
+	From  int      `json:"from"`            // the console's lines that these are, from 1
+	To    int      `json:"to"`              // other CPUs may have written in between
+	Fatal bool     `json:"fatal"`           // the kernel does not go on
+	Cut   bool     `json:"cut,omitempty"`   // it does not end as such a report does, or another one began in it
+	Times int      `json:"times,omitempty"` // how often, if more than once
 }
 
 const (
-	crashLines = 60   // lines kept of one crash
+	crashLines = 200  // lines kept of one crash
 	maxCrashes = 20   // crashes kept of one console
+	maxStreams = 32   // callers told apart
 	tailLines  = 30   // last lines kept
 	lineWidth  = 1024 // bytes kept of a line
 )
-
-// kind is a row of the table of crashes: what the line begins with, behind
-// printk's time and caller.
-type kind struct {
-	name  string
-	re    *regexp.Regexp
-	fatal bool
-}
-
-func kinds() []kind {
-	row := func(name, re string, fatal bool) kind {
-		return kind{name, regexp.MustCompile(`^(?:` + re + `)`), fatal}
-	}
-	return []kind{
-		row("panic", `Kernel panic - not syncing`, true),
-		row("oops", `BUG: unable to handle|BUG: kernel NULL pointer|Unable to handle kernel|Internal error: `, false),
-		row("bug", `kernel BUG at |------------\[ cut here \]------------ BUG`, false),
-		row("fault", `general protection fault|stack segment:|divide error:|invalid opcode:|int3:|PANIC: double fault|traps: PANIC|Unhandled fault:|Bad mode in `, false),
-		row("kasan", `BUG: KASAN:`, false),
-		row("kcsan", `BUG: KCSAN:`, false),
-		row("lockup", `watchdog: BUG: (?:soft|hard) lockup|(?:NMI watchdog: )?Watchdog detected hard LOCKUP`, false),
-		row("atomic", `BUG: scheduling while atomic|BUG: sleeping function called`, false),
-		row("rcu-stall", `(?:INFO: )?rcu.*detected (?:expedited )?stalls?|rcu: INFO: .*stall`, false),
-		row("hung-task", `INFO: task .* blocked for more than`, false),
-		row("lockdep", `WARNING: (?:possible |bad |inconsistent |suspicious ).*`, false),
-		row("warning", `WARNING: CPU: \d+ PID: \d+ at `, false),
-		row("lockdep", `INFO: trying to register non-static key`, false),
-		row("ubsan", `UBSAN: `, false),
-		row("kmemleak", `kmemleak: \d+ new suspected memory leaks`, false),
-		row("irq", `irq \d+: nobody cared`, false),
-		row("oom", `Out of memory: |.*invoked oom-killer:`, false),
-		row("bug", `BUG: |BUG kmalloc-|BUG .*\(.*\): `, false),
-		row("initramfs", `Initramfs unpacking failed:`, false),
-		row("init", `Failed to execute /init|No working init found`, false),
-	}
-}
-
-// prefix is what printk puts before a message: time and, where configured,
-// caller ("[    1.234567][    T1] ").
-var prefix = regexp.MustCompile(`^(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )`)
 
 // Reader reads a console. The zero value is not ready: use [NewReader].
 type Reader struct {
 	kinds   []kind
 	line    bytes.Buffer
-	crashes []Crash
-	open    int // lines that still belong to the newest crash
 	tail    []string
+	streams map[string]*stream // by printk's caller; "" where it is not told
+	order   []string           // their names, the one that was quiet longest first
+	reports []*report
 	fatal   bool
+	timed   bool    // the kernel writes times
+	clock   float64 // the last one
+	kernels int     // "Linux version" lines
+	number  int     // of the line
 }
 
 // NewReader returns a reader at the start of a console.
-func NewReader() *Reader { return &Reader{kinds: kinds()} }
+func NewReader() *Reader { return &Reader{kinds: kinds(), streams: map[string]*stream{}} }
 
 // Write takes the next bytes; it never fails.
 func (r *Reader) Write(p []byte) (int, error) {
@@ -91,15 +66,34 @@ func (r *Reader) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close takes an unfinished last line as a whole one.
+// Close takes an unfinished last line as a whole one. What is not over then
+// was cut.
 func (r *Reader) Close() {
 	if r.line.Len() > 0 {
 		r.endLine()
 	}
+	for _, s := range r.streams {
+		r.close(s)
+	}
 }
 
-// Crashes returns what was found, in order.
-func (r *Reader) Crashes() []Crash { return r.crashes }
+// Crashes returns what was found, in the order in which the reports began;
+// the same crash is there once.
+func (r *Reader) Crashes() []Crash {
+	var all []Crash
+	at := map[string]int{}
+	for _, rep := range r.reports {
+		c := rep.crash()
+		if i, twice := at[c.Key]; twice {
+			all[i].Times = max(all[i].Times, 1) + 1
+			all[i].Fatal = all[i].Fatal || c.Fatal
+			continue
+		}
+		at[c.Key] = len(all)
+		all = append(all, c)
+	}
+	return all
+}
 
 // Fatal says whether a crash was found after which the kernel does not go on.
 func (r *Reader) Fatal() bool { return r.fatal }
@@ -108,28 +102,11 @@ func (r *Reader) Fatal() bool { return r.fatal }
 func (r *Reader) Tail() []string { return r.tail }
 
 func (r *Reader) endLine() {
-	line := strings.TrimRight(strings.ReplaceAll(plain.Text(r.line.String()), "\t", " "), " ")
+	text := strings.TrimRight(strings.ReplaceAll(plain.Text(r.line.String()), "\t", " "), " ")
 	r.line.Reset()
-	if r.tail = append(r.tail, line); len(r.tail) > tailLines {
+	r.number++
+	if r.tail = append(r.tail, text); len(r.tail) > tailLines {
 		r.tail = r.tail[1:]
 	}
-	msg := prefix.ReplaceAllString(line, "")
-	for _, k := range r.kinds {
-		if !k.re.MatchString(msg) {
-			continue
-		}
-		r.fatal = r.fatal || k.fatal
-		// What comes out of one crash (a warning's trace, the panic that an
-		// oops leads to) is still told: each has its own line of title.
-		if len(r.crashes) < maxCrashes {
-			r.crashes = append(r.crashes, Crash{Kind: k.name, Title: msg, Fatal: k.fatal})
-			r.open = crashLines
-		}
-		break
-	}
-	if r.open > 0 {
-		c := &r.crashes[len(r.crashes)-1]
-		c.Lines = append(c.Lines, line)
-		r.open--
-	}
+	r.take(r.parse(text))
 }

@@ -97,7 +97,7 @@ func realKernel(t *testing.T, line, source string) {
 	t.Run("panic in start-up", func(t *testing.T) {
 		breaks.addPatch(t, "\tpanic(\"bzmage test\\n\");\n")
 		r, err := verify(t, p)
-		wantVerdicts(t, r, err, boot.Crashed, fault.Crashed, "Kernel panic - not syncing: bzmage test")
+		wantVerdicts(t, r, err, boot.Crashed, fault.Crashed, "panic: bzmage test")
 		wantIn(t, r, "rand_break")
 	})
 	t.Run("loop in start-up", func(t *testing.T) {

@@ -159,7 +159,16 @@ func bootCase(v boot.Verdict) junit.Testcase {
 	if v.Verdict == boot.Pass || v.Verdict == boot.CheckFailed {
 		return junit.Testcase{Name: "boot", Classname: v.Target(), Time: seconds(v.BootSeconds)}
 	}
-	return failed(v, "boot", v.BootSeconds, v.Verdict+": "+v.Reason, strings.TrimLeft(v.Where()+"\n\n"+strings.Join(v.Tail, "\n"), "\n"))
+	return failed(v, "boot", v.BootSeconds, v.Verdict+": "+v.Reason, strings.TrimLeft(v.Where()+"\n\n"+consoleText(v), "\n"))
+}
+
+// consoleText returns what the crashes say, then the console's last lines.
+func consoleText(v boot.Verdict) string {
+	var b strings.Builder
+	for _, c := range v.Crashes {
+		b.WriteString(c.Text() + "\n\n")
+	}
+	return b.String() + strings.Join(v.Tail, "\n")
 }
 
 func checkCase(v boot.Verdict, c event.Check) junit.Testcase {

@@ -14,6 +14,7 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"bzmage/internal/boot"
+	"bzmage/internal/console"
 	"bzmage/internal/event"
 )
 
@@ -37,8 +38,9 @@ func verdicts() []boot.Verdict {
 			Build: map[string]string{"image": "Image 2.0 MB", "time": "kept"},
 		},
 		{
-			Line: "5.4", Arch: "arm64", Flavour: "debug", Release: "5.4.302-x", Verdict: boot.Crashed, Reason: "Kernel panic - not syncing: x",
-			Checks: []event.Check{{Name: "TestB"}}, Missing: []string{"TestA", "TestB"}, Tail: []string{"Kernel panic - not syncing: x", "---[ end"},
+			Line: "5.4", Arch: "arm64", Flavour: "debug", Release: "5.4.302-x", Verdict: boot.Crashed, Reason: "panic: x",
+			Crashes: []console.Crash{{Kind: "panic", Title: "panic: x", Key: "0123456789abcdef", Lines: []string{"Kernel panic - not syncing: x", "Call Trace:"}, Fatal: true}},
+			Checks:  []event.Check{{Name: "TestB"}}, Missing: []string{"TestA", "TestB"}, Tail: []string{"Kernel panic - not syncing: x", "---[ end"},
 			Build: map[string]string{"image": "Image 2.0 MB", "time": "9.0 s"},
 		},
 	}

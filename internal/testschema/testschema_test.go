@@ -34,7 +34,7 @@ func full() report.Report {
 	bad := pass
 	bad.Verdict, bad.Reason, bad.Fault = boot.Crashed, "oops", "crashed"
 	bad.Missing, bad.Broken, bad.Tail, bad.Output = []string{"TestB"}, []string{"v"}, []string{"t"}, "o"
-	bad.Crashes = []console.Crash{{Kind: "panic", Title: "Kernel panic", Lines: []string{"l"}, Fatal: true}}
+	bad.Crashes = []console.Crash{{Kind: "panic", Title: "panic: x", Key: "0123456789abcdef", From: 7, To: 9, Lines: []string{"l"}, Fatal: true}}
 	return report.Report{
 		Line: "6.1", Release: "6.1.192", Choice: "KERNEL", Source: map[string]string{"kind": "x"},
 		Skipped:  []report.Skip{{Check: "TestA/b", Reason: "r", Targets: []string{"6.1 arm64 release llvm"}, Everywhere: true}},
