@@ -88,3 +88,19 @@ func TestHostileConsoleIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// On arm64 the call of panic may be the last instruction of a function.
+func TestWhoCalledPanicCannotBeSeen(t *testing.T) {
+	r := NewReader()
+	for _, line := range []string{
+		"Kernel panic - not syncing: test", "CPU: 0 PID: 1 Comm: swapper/0 Not tainted 6.1.192 #1", "Call trace:",
+		" dump_backtrace.part.0+0xcc/0xe0", " show_stack+0x14/0x30", " dump_stack+0x14/0x1c", " panic+0x168/0x330",
+		" console_suspend_disable+0x0/0x4c", " do_one_initcall+0x58/0x1c0", " kernel_init+0x20/0x120", "---[ end Kernel panic - not syncing: test ]---",
+	} {
+		r.Write([]byte("[    0.5] " + line + "\r\n"))
+	}
+	r.Close()
+	if c := r.Crashes(); len(c) != 1 || c[0].Title != "panic: test" {
+		t.Errorf("got %+v", c)
+	}
+}

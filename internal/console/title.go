@@ -29,6 +29,11 @@ var helpers = regexp.MustCompile(`^(?:` + strings.Join([]string{
 // timer's lie.
 var interrupts = regexp.MustCompile(`^(?:el1h?_?(?:64)?_irq(?:_handler)?|asm_sysvec_\w+|(?:smp_)?apic_timer_interrupt|sysvec_\w+|asm_common_interrupt|__irq_svc)$`)
 
+// neverReturns are functions whose call may be the last thing in another one:
+// the address it would return to is then the beginning of the function behind
+// that, +0x0, and which one called cannot be seen.
+var neverReturns = regexp.MustCompile(`^(?:panic|nmi_panic|do_exit|make_task_dead|__stack_chk_fail|usercopy_abort|do_group_exit)$`)
+
 // suffixes are what gcc puts behind the name of a function it changed.
 var suffixes = regexp.MustCompile(`\.(?:isra|constprop|part|cold|llvm|lto_priv)(?:\.\d+)*`)
 
@@ -75,12 +80,21 @@ func (p *report) where() (fn string, frames []string) {
 		m := reFrame.FindStringSubmatch(text)
 		switch {
 		case m != nil && m[1] == "" && !ended && (i > p.own || p.kind.class == bars) && p.counts(i):
-			stack = append(stack, name(m[2]))
+			if f := name(m[2]); len(stack) > 0 && neverReturns.MatchString(stack[len(stack)-1]) && strings.Contains(m[0], "+0x0/") {
+				stack = append(stack, "")
+			} else {
+				stack = append(stack, f)
+			}
 		case m == nil && len(stack) > 0 && (text == "" || reEndTrace.MatchString(text)):
 			ended = true
 		}
 	}
+	unknown := false // the innermost function
 	for i, f := range stack {
+		if f == "" {
+			unknown = unknown || len(frames) == 0
+			continue
+		}
 		if interrupts.MatchString(f) && (p.kind.name == "lockup" || p.kind.name == "rcu-stall") {
 			frames = nil
 			stack[i] = "dump_stack"
@@ -91,10 +105,10 @@ func (p *report) where() (fn string, frames []string) {
 	if first != "" && !helpers.MatchString(first) {
 		return first, frames
 	}
-	if len(frames) > 0 {
+	if len(frames) > 0 && !unknown {
 		return frames[0], frames
 	}
-	return "", nil
+	return "", frames
 }
 
 // counts says whether frames at that line are those of the crash itself:
