@@ -11,11 +11,17 @@ import (
 // reResult finds what follows a benchmark's name in its result line.
 var reResult = regexp.MustCompile(`^(-\d+)?[ \t]+\d+\t.*\n$`)
 
+// exitPrefix begins the line that ends the output of checks whose exit code is
+// not 0, in the form of `go test`.
+const exitPrefix = "FAIL\t" + event.Package + "\texit code "
+
 // benchmarks gives each benchmark the end that test2json does not: a
 // benchmark passes with its result line, and one that has parts and no result
 // of its own when they are over. See runN and run1 in testing/benchmark.go.
 type benchmarks struct {
-	open []openBenchmark // each within the one before it
+	open  []openBenchmark // each within the one before it
+	ended bool            // package testing came to its end
+	exit  string          // what the guest said of the exit code, unless that was 0
 }
 
 type openBenchmark struct {
@@ -25,11 +31,11 @@ type openBenchmark struct {
 }
 
 // ends returns the benchmarks that an event ends, in order. Their passes
-// belong before the event if it is a run, else after it.
+// belong before the event if it is a run or of no check, else after it.
 func (b *benchmarks) ends(e event.TestEvent) []event.TestEvent {
 	switch {
-	case e.Test == "" && e.Action == "output" && (e.Output == "PASS\n" || e.Output == "FAIL\n"):
-		return b.close("") // package testing has come to its end
+	case e.Test == "":
+		return b.endOfAll(e)
 	case !strings.HasPrefix(e.Test, event.Benchmark):
 	case e.Action == event.Run:
 		ended := b.close(e.Test)
@@ -50,6 +56,25 @@ func (b *benchmarks) ends(e event.TestEvent) []event.TestEvent {
 		}
 	}
 	return nil
+}
+
+// endOfAll returns the benchmarks that end with their process. PASS or FAIL is
+// not enough: a benchmark that panics after its parts lets package testing go
+// on before it crashes the process.
+func (b *benchmarks) endOfAll(e event.TestEvent) []event.TestEvent {
+	switch {
+	case e.Action != "output":
+	case e.Output == "PASS\n" || e.Output == "FAIL\n":
+		b.ended = true
+		return nil
+	case strings.HasPrefix(e.Output, exitPrefix):
+		b.exit = strings.TrimSpace(strings.TrimPrefix(e.Output, exitPrefix))
+		return nil
+	}
+	if e.Action != event.Pass && e.Action != event.Fail || !b.ended || b.exit != "" && b.exit != "1" {
+		return nil
+	}
+	return b.close("")
 }
 
 // close ends the benchmarks that next is no part of. One that has neither

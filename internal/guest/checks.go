@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"bzmage/internal/event"
 )
 
 // runChecks runs the checks in one process and sends their events. It returns
@@ -32,7 +30,7 @@ func (g *guest) runChecks(args []string, timeout time.Duration, out *output) (in
 		// this, and test2json holds back how the last check ended until it
 		// sees a line of its kind. The marker makes it one wherever it comes.
 		// An error shows in how test2json ends.
-		_, _ = fmt.Fprintf(c.stdin, "\x16FAIL\t%s\texit code %d\n", event.Package, exit)
+		_, _ = fmt.Fprintf(c.stdin, "\x16%s%d\n", exitPrefix, exit)
 	}
 	c.stdin.Close()
 	if ended := g.within(c.ended); ended == nil {

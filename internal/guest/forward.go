@@ -85,7 +85,7 @@ func (b *budget) event(e event.TestEvent, line []byte) []event.Record {
 		ends = append(ends, event.Record{Type: event.TypeTest, Test: encode(end)})
 	}
 	own := b.bounded(line)
-	if e.Action == event.Run {
+	if e.Action == event.Run || e.Test == "" {
 		return append(ends, own...)
 	}
 	return append(own, ends...)
