@@ -46,6 +46,9 @@ func Demo(ctx context.Context) error { return target.Demo(ctx) }
 // Test runs lint and all tests, those on real kernels included.
 func Test(ctx context.Context) error { return target.Test(ctx) }
 
+// TestSlow runs what CI has no time for: planted flaws, coverage, a debug kernel.
+func TestSlow(ctx context.Context) error { return target.TestSlow(ctx) }
+
 // Lint looks at the Go code with gofmt, vet and staticcheck.
 func Lint(ctx context.Context) error { return target.Lint(ctx) }
 

@@ -62,7 +62,19 @@ func (p Project) Test(ctx context.Context) error {
 	})
 }
 
-func (p Project) steps(ctx context.Context, steps []step) error {
+// TestSlow runs the tests that CI has no time for, on the line KERNEL, or 6.1.
+func (p Project) TestSlow(ctx context.Context) error {
+	g, err := tools.Go()
+	if err != nil {
+		return err
+	}
+	return p.steps(ctx, []step{
+		{"test-slow", []string{g, "test", "-v", "-count=1", "-timeout", "3h", "-run", "^TestSlow", "./internal/pipeline"}, false, true, ""},
+	}, "BZMAGE_SLOW=1", "KERNEL", "ARCH")
+}
+
+func (p Project) steps(ctx context.Context, steps []step, env ...string) error {
+	env = append(env, goEnv...)
 	for _, s := range steps {
 		start := time.Now()
 		log, err := p.log("develop", s.name)
@@ -71,7 +83,7 @@ func (p Project) steps(ctx context.Context, steps []step) error {
 		}
 		p.UI.Log.Infof("%s: %s", s.name, strings.Join(s.argv[1:], " "))
 		var out strings.Builder
-		cmd := run.Cmd{Argv: s.argv, Dir: p.Root, Env: run.Env(goEnv...), Log: log, Stdout: &out, Merge: true, Grace: 2 * time.Second}
+		cmd := run.Cmd{Argv: s.argv, Dir: p.Root, Env: run.Env(env...), Log: log, Stdout: &out, Merge: true, Grace: 2 * time.Second}
 		if s.live {
 			cmd.Stdout = os.Stderr
 		}

@@ -1,10 +1,8 @@
 package pipeline
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -302,24 +300,7 @@ func (b breaker) addPatch(t *testing.T, body string) {
 	t.Helper()
 	code := "\nstatic int __init rand_break(void)\n{\n" + body + "\treturn 0;\n}\nlate_initcall(rand_break);\n"
 	include := strings.Replace(b.file, "#include", "#include <linux/init.h>\n#include", 1)
-	dir := t.TempDir()
-	for name, text := range map[string]string{"old": b.file, "new": include + code} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const in = "kernel/sched/base.c"
-	diff, err := exec.Command("diff", "-u", "--label", "a/"+in, "--label", "b/"+in,
-		filepath.Join(dir, "old"), filepath.Join(dir, "new")).Output()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("diff: %v", err)
-	}
-	const name = "9999-break.patch"
-	if err := os.WriteFile(filepath.Join(b.series, name), append([]byte(breakMail), diff...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	writeSeries(t, b.series, append(slices.Clone(b.names), name))
+	writeBreak(t, b.series, b.names, diffOf(t, schedFile, b.file, include+code))
 }
 
 const breakMail = `From: bzmage developers <developers@bzmage.example>
@@ -342,13 +323,5 @@ type breaker struct {
 
 func newBreaker(t *testing.T, p Project, line string, names []string) breaker {
 	t.Helper()
-	files, err := filepath.Glob(p.build("tree", line, "*", "src", "kernel", "sched", "base.c"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("the series' own file: %v, %v", files, err)
-	}
-	text, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return breaker{filepath.Join(p.Root, "patches", line), names, string(text)}
+	return breaker{filepath.Join(p.Root, "patches", line), names, inTree(t, p, line, schedFile)}
 }

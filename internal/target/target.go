@@ -187,6 +187,11 @@ func Test(ctx context.Context) error {
 	return open(ctx, func(ctx context.Context, p pipeline.Project) error { return p.Test(ctx) })
 }
 
+// TestSlow runs the tests that CI has no time for.
+func TestSlow(ctx context.Context) error {
+	return open(ctx, func(ctx context.Context, p pipeline.Project) error { return p.TestSlow(ctx) })
+}
+
 // Lint looks at the Go code.
 func Lint(ctx context.Context) error {
 	return open(ctx, func(ctx context.Context, p pipeline.Project) error { return p.Lint(ctx) })

@@ -66,21 +66,12 @@ func TestGone(t *testing.T) {
 	noGoneCheck = "\nvar _ = []any{fmt.Sprint, exec.Command, unix.Read}\n"
 )
 
-// TestRealCoverage measures the series of a real line on both arches: with the
+// TestSlowCoverage measures the series of a real line on both arches: with the
 // checks of this checkout, and with two small packages of checks, of which one
-// leaves the error path out. It builds two whole kernels, which CI has no time
-// for: CI proves on programs of gcc's what reads the counters.
-func TestRealCoverage(t *testing.T) {
-	line := os.Getenv("COVERAGE_OF")
-	if testing.Short() || line == "" {
-		t.Skip("COVERAGE_OF=6.1 builds and boots two kernels: 10 minutes on two cores")
-	}
-	p := testProject(t, line, os.Getenv("KERNEL_SOURCE"), "FLAVOUR=coverage")
-	release, err := p.Lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(release)
+// leaves the error path out. CI proves on programs of gcc's what reads the
+// counters.
+func TestSlowCoverage(t *testing.T) {
+	p, line := slowProject(t, "FLAVOUR=coverage")
 	t.Run("all checks", func(t *testing.T) { wantCovered(t, p, false) })
 	t.Run("nothing changed", func(t *testing.T) { wantCovered(t, p, true) })
 	t.Run("three checks", func(t *testing.T) { wantCovered(t, withChecks(t, p, miniChecks+goneCheck), false) })

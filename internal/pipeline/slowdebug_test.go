@@ -3,9 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,32 +11,11 @@ import (
 	"bzmage/internal/event"
 )
 
-// TestRealDebugFlavour plants bugs of the kinds that the debug flavour is for
+// TestSlowDebugFlavour plants bugs of the kinds that the debug flavour is for
 // into a copy of the series, and sees each of them found, and none in the
-// clean kernel. It does not fit into CI's time: a debug kernel of 6.1 takes
-// five minutes to build on two cores, and each boot one or two.
-//
-//	BZMAGE_FLAVOURS=debug go test -run TestRealDebugFlavour -timeout 90m ./internal/pipeline
-//
-// KERNEL_SOURCE names the source; ARCH, if set, the only arch.
-func TestRealDebugFlavour(t *testing.T) {
-	if testing.Short() || !slices.Contains(strings.Split(os.Getenv("BZMAGE_FLAVOURS"), ","), "debug") {
-		t.Skip("builds and boots debug kernels for half an hour; BZMAGE_FLAVOURS=debug asks for it")
-	}
-	line := "6.1"
-	if strings.Contains(filepath.Base(os.Getenv("KERNEL_SOURCE")), "5.4") {
-		line = "5.4"
-	}
-	settings := []string{"FLAVOUR=debug"}
-	if a := os.Getenv("ARCH"); a != "" {
-		settings = append(settings, "ARCH="+a)
-	}
-	p := testProject(t, line, os.Getenv("KERNEL_SOURCE"), settings...)
-	release, err := p.Lock(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(release)
+// clean kernel.
+func TestSlowDebugFlavour(t *testing.T) {
+	p, line := slowProject(t, "FLAVOUR=debug")
 	if _, err := p.Patch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -100,34 +77,17 @@ func bugs() map[string]int {
 // front of rand_show, and a call of it into that.
 func plantBugs(t *testing.T, p Project, line string) {
 	t.Helper()
-	const in = "fs/proc/base.c"
-	files, err := filepath.Glob(p.build("tree", line, "*", "src", filepath.FromSlash(in)))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("the series' file: %v, %v", files, err)
-	}
-	old, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	old := inTree(t, p, line, procFile)
 	code, err := os.ReadFile("testdata/rand_break.c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const show, call = "static int rand_show(", "\trand_count(p, ns, m);\n"
-	text := strings.Replace(string(old), show, string(code)+show, 1)
+	text := strings.Replace(old, show, string(code)+show, 1)
 	text = strings.Replace(text, call, call+"\trand_do_break();\n", 1)
-	path := filepath.Join(t.TempDir(), "new")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	if !strings.Contains(text, "\trand_do_break();") {
+		t.Fatalf("no place to plant bugs in: %s", procFile)
 	}
-	diff, _ := exec.Command("diff", "-u", "--label", "a/"+in, "--label", "b/"+in, files[0], path).Output() // 1: they differ
-	if !strings.Contains(string(diff), "+\trand_do_break();") {
-		t.Fatalf("no place to plant bugs in:\n%s", diff)
-	}
-	const name = "9999-break.patch"
 	dir := filepath.Join(p.Root, "patches", line)
-	if err := os.WriteFile(filepath.Join(dir, name), append([]byte(breakMail), diff...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	writeSeries(t, dir, append(readSeries(t, dir), name))
+	writeBreak(t, dir, readSeries(t, dir), diffOf(t, procFile, old, text))
 }
