@@ -38,6 +38,7 @@ type Params struct {
 	Inputs   map[string]string // everything that goes in, by hash or version
 	Touched  []Touch           // who touched which files of the tree
 	Dist     string            // the folder to make
+	Modules  []string          // modules of make's folder that go into the dist, for the guest
 	Notes    []string          // files of make's folder that go into the dist by their path; one that is not there is left out
 	Log      string            // file for what make prints
 	Count    bool              // spend two seconds to learn how many steps a first build has
@@ -94,7 +95,7 @@ func (r Result) Path(name string) string { return filepath.Join(r.Dist, name) }
 func Build(ctx context.Context, p Params) (Result, error) {
 	res := Result{
 		Arch: p.Make.Arch.Name, Release: p.Release, Image: p.Make.Arch.BootImage().Name, Dist: p.Dist,
-		Inputs: p.Inputs, Key: p.key(), Command: p.Make.Repeat(p.Make.Arch.Targets...),
+		Inputs: p.Inputs, Key: p.key(), Command: p.Make.Repeat(p.targets()...),
 		Toolchain: Toolchain{Name: p.Make.Toolchain.String(), Compiler: p.Compiler, Linker: p.Linker},
 	}
 	if old, ok := p.kept(res); ok {
@@ -106,7 +107,7 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		return Result{}, err
 	}
 	res.Steps, res.Seconds = steps, time.Since(start).Seconds()
-	if err := p.check(); err != nil {
+	if err := errors.Join(p.check(), p.checkModules()); err != nil {
 		return Result{}, err
 	}
 	if res.Toolchain.Kernel, err = p.madeBy(); err != nil {
@@ -117,7 +118,10 @@ func Build(ctx context.Context, p Params) (Result, error) {
 
 func (p Params) key() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "build 2\n%q\n", p.Make.Argv(p.Make.Arch.Targets...))
+	fmt.Fprintf(h, "build 2\n%q\n", p.Make.Argv(p.targets()...))
+	if len(p.Modules) > 0 {
+		fmt.Fprintf(h, "modules %q\n", p.Modules)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
 		fmt.Fprintf(h, "%s=%s\n", name, p.Inputs[name])
 	}
@@ -166,7 +170,7 @@ func (p Params) make(ctx context.Context) (int, error) {
 		}
 	}}
 	first := !p.built()
-	if err := p.Make.Run(ctx, p.Log, steps, p.Make.Arch.Targets...); err != nil {
+	if err := p.Make.Run(ctx, p.Log, steps, p.targets()...); err != nil {
 		return 0, p.Explain(p.failed(err))
 	}
 	if first {
@@ -242,7 +246,7 @@ func (p Params) collect(res Result) (Result, error) {
 	for _, img := range p.Make.Arch.Images {
 		from[img.Name] = img.Path
 	}
-	if err := p.addNotes(from, fresh); err != nil {
+	if err := errors.Join(p.addNotes(from, fresh), p.addModules(from, fresh)); err != nil {
 		return Result{}, machine(err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(from)) {

@@ -49,7 +49,7 @@ func (p Params) failed(err error) error {
 	if fault.KindOf(err) == fault.Interrupted {
 		return err
 	}
-	return fault.New(kind, "the whole log: "+p.Log+"\nto repeat it: "+p.Make.Repeat(p.Make.Arch.Targets...), "%s: %w", p.what(), err)
+	return fault.New(kind, "the whole log: "+p.Log+"\nto repeat it: "+p.Make.Repeat(p.targets()...), "%s: %w", p.what(), err)
 }
 
 // what says what was built, and by what.

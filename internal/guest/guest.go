@@ -79,6 +79,7 @@ type kernel interface {
 	Uptime() time.Duration                  // since the kernel began
 	Restart() error                         // writes everything back; returns only with an error
 	ScanLeaks(path string) error            // by kmemleak's file
+	LoadModule(path string) error
 }
 
 // guest is the state of process 1. The fields but kernel and children are
@@ -188,6 +189,9 @@ func (g *guest) work(p event.Params, out *output) (exit int, err error) {
 		g.say("stop the machine: %v", g.kernel.Restart())
 	})
 	defer last.Stop()
+	if err := g.loadModules(); err != nil {
+		return 1, err
+	}
 	if p.Mode == event.ModeCoverage {
 		exit, err = g.runMeasured(p, out)
 	} else {

@@ -74,6 +74,8 @@ type fakeKernel struct {
 	restarts int
 	leaks    []string // what kmemleak reports after each scan
 	scanErr  error
+	loaded   []string // names of modules
+	loadErr  map[string]error
 }
 
 // ScanLeaks makes the next report; after the last one there is no more.
@@ -89,6 +91,12 @@ func (k *fakeKernel) ScanLeaks(path string) error {
 func (k *fakeKernel) Mount(m mount) error {
 	k.mounted = append(k.mounted, m.target)
 	return k.mountErr[m.target]
+}
+
+func (k *fakeKernel) LoadModule(path string) error {
+	name := filepath.Base(path)
+	k.loaded = append(k.loaded, name)
+	return k.loadErr[name]
 }
 
 func (k *fakeKernel) Hello() (event.Hello, error) { return linux{}.Hello() }

@@ -11,11 +11,12 @@ import (
 // Guest says what the guest of a target is: guest = {...} of a line and of a
 // flavour, see [File.Guest]. A zero is a value that was not given.
 type Guest struct {
-	Memory int      `toml:"memory"` // MiB
-	CPUs   int      `toml:"cpus"`
-	Append string   `toml:"append"` // more of the kernel's command line
-	Slow   float64  `toml:"slow"`   // the guest may take so many times longer
-	Files  []string `toml:"files"`  // paths or globs in the checkout, {arch} is the arch; they go to /verify/files of the guest
+	Memory  int      `toml:"memory"` // MiB
+	CPUs    int      `toml:"cpus"`
+	Append  string   `toml:"append"`  // more of the kernel's command line
+	Slow    float64  `toml:"slow"`    // the guest may take so many times longer
+	Modules []string `toml:"modules"` // of make's folder, such as drivers/net/dummy.ko; process 1 loads them in this order before the checks
+	Files   []string `toml:"files"`   // paths or globs in the checkout, {arch} is the arch; they go to /verify/files of the guest
 }
 
 // The guest of a line and a flavour that say nothing.
@@ -34,7 +35,7 @@ var reReserved = regexp.MustCompile(`(^|[\s"])(bzmage\.[^\s]*|init=|rdinit=|--($
 
 // Guest returns the guest of a line's flavour: the flavour's values where it
 // has some, else the line's, else the defaults; of both the words of the
-// command line and the files, the line's first.
+// command line, the modules and the files, the line's first.
 func (f File) Guest(line Line, flavour string) Guest {
 	g := Guest{Memory: guestMemory, CPUs: guestCPUs, Slow: 1}
 	for _, over := range []Guest{line.Guest, f.Flavours[flavour].Guest} {
@@ -48,14 +49,24 @@ func (f File) Guest(line Line, flavour string) Guest {
 			g.Slow = over.Slow
 		}
 		g.Append = strings.TrimSpace(g.Append + " " + strings.TrimSpace(over.Append))
-		for _, file := range over.Files {
-			if !slices.Contains(g.Files, file) {
-				g.Files = append(g.Files, file)
-			}
-		}
+		g.Files = union(g.Files, over.Files)
+		g.Modules = union(g.Modules, over.Modules)
 	}
 	return g
 }
+
+// union returns a, and behind it what else b has.
+func union(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
+}
+
+// reModule matches the path of a module below make's folder.
+var reModule = regexp.MustCompile(`^[A-Za-z0-9_.,+/-]+\.ko$`)
 
 // check returns what is wrong with a guest table; where names it.
 func (g Guest) check(where string) []error {
@@ -81,6 +92,14 @@ func (g Guest) check(where string) []error {
 		bad("append has a quote that is not closed")
 	case word != "":
 		bad("append must not hold %s: that is for bzmage to say", strings.TrimSpace(word))
+	}
+	for i, m := range g.Modules {
+		if !reModule.MatchString(m) || !filepath.IsLocal(m) || filepath.Clean(m) != m {
+			bad("modules: %q is not the path of a .ko below make's folder", m)
+		}
+		if slices.Contains(g.Modules[:i], m) {
+			bad("modules: %q stands there twice", m)
+		}
 	}
 	for i, file := range g.Files {
 		if _, err := filepath.Match(file, ""); err != nil || !filepath.IsLocal(file) || filepath.Clean(file) != file {

@@ -22,9 +22,9 @@ func TestGuest(t *testing.T) {
 		{"nothing said", "", "", Guest{Memory: 256, CPUs: 2, Slow: 1}},
 		{"of the line", `guest = {memory = 512, cpus = 3, append = "a b=1"}`, "", Guest{Memory: 512, CPUs: 3, Append: "a b=1", Slow: 1}},
 		{"of the flavour", "", "guest = {slow = 2.5}", Guest{Memory: 256, CPUs: 2, Slow: 2.5}},
-		{"of both", `guest = {memory = 512, cpus = 3, append = " a ", files = ["x", "y"], slow = 3}`,
-			"[flavour.release.guest]\nmemory = 1024\nappend = \"b=\\\"c d\\\"\"\nfiles = [\"y\", \"z-{arch}/*.ko\"]",
-			Guest{Memory: 1024, CPUs: 3, Append: `a b="c d"`, Slow: 3, Files: []string{"x", "y", "z-{arch}/*.ko"}}},
+		{"of both", `guest = {memory = 512, cpus = 3, append = " a ", files = ["x", "y"], modules = ["lib/b.ko"], slow = 3}`,
+			"[flavour.release.guest]\nmemory = 1024\nappend = \"b=\\\"c d\\\"\"\nfiles = [\"y\", \"z-{arch}/*.ko\"]\nmodules = [\"lib/a-b.ko\", \"lib/b.ko\"]",
+			Guest{Memory: 1024, CPUs: 3, Append: `a b="c d"`, Slow: 3, Files: []string{"x", "y", "z-{arch}/*.ko"}, Modules: []string{"lib/b.ko", "lib/a-b.ko"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, err := Parse(withGuest(t, tt.line, tt.flavour))
@@ -65,6 +65,11 @@ func TestGuestRefuses(t *testing.T) {
 		{`files = ["a["]`, "within the checkout"},
 		{`files = [""]`, "within the checkout"},
 		{`files = ["a", "a"]`, "twice"},
+		{`modules = ["lib/crc7"]`, "not the path of a .ko"},
+		{`modules = ["../crc7.ko"]`, "not the path of a .ko"},
+		{`modules = ["/lib/crc7.ko"]`, "not the path of a .ko"},
+		{`modules = ["lib/*.ko"]`, "not the path of a .ko"},
+		{`modules = ["a.ko", "a.ko"]`, "twice"},
 	} {
 		t.Run(tt.table[:min(20, len(tt.table))], func(t *testing.T) {
 			for where, text := range map[string]string{

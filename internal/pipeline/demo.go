@@ -38,7 +38,7 @@ func (p Project) Demo(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rd, err := k.initramfs(ctx, a)
+	rd, err := k.initramfs(ctx, a, built)
 	if err != nil {
 		return err
 	}

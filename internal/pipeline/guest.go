@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"fmt"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -8,6 +10,7 @@ import (
 	"bzmage/internal/boot"
 	"bzmage/internal/build"
 	"bzmage/internal/fault"
+	"bzmage/internal/guest"
 	"bzmage/internal/initramfs"
 	"bzmage/internal/kernels"
 	"bzmage/internal/qemu"
@@ -46,18 +49,29 @@ func (k *kernel) guestFiles(a arch.Arch) ([]initramfs.Extra, error) {
 		if err != nil || len(found) == 0 {
 			return nil, fault.New(fault.Usage, "correct files in configs/kernels.toml", "guest files: there is no %s", pattern)
 		}
-		for _, path := range found {
-			name := filepath.Base(path)
-			if old := from[name]; old != "" && old != path {
-				return nil, fault.New(fault.Usage, "rename one of them", "guest files: %s and %s would both be /verify/files/%s", k.p.short(old), k.p.short(path), name)
-			} else if old == path {
+		for _, file := range found {
+			name := filepath.Base(file)
+			if old := from[name]; old != "" && old != file {
+				return nil, fault.New(fault.Usage, "rename one of them", "guest files: %s and %s would both be /verify/files/%s", k.p.short(old), k.p.short(file), name)
+			} else if old == file {
 				continue
 			}
-			from[name] = path
-			files = append(files, initramfs.Extra{Name: "verify/files/" + name, Path: path})
+			from[name] = file
+			files = append(files, initramfs.Extra{Name: "verify/files/" + name, Path: file})
 		}
 	}
 	return files, nil
+}
+
+// guestModules are the modules of a dist, by names that sort in the order they
+// are loaded in.
+func (k *kernel) guestModules(b build.Result) []initramfs.Extra {
+	var files []initramfs.Extra
+	for i, m := range k.guest().Modules {
+		name := fmt.Sprintf("%03d-%s", i, filepath.Base(m))
+		files = append(files, initramfs.Extra{Name: path.Join(guest.ModulesDir[1:], name), Path: b.Path(filepath.Join(build.ModulesDir, m)), Mode: 0o644})
+	}
+	return files
 }
 
 // escape makes a pattern that finds nothing but path.

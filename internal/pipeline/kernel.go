@@ -222,7 +222,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	res, err := k.compile(ctx, a, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
 		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
-		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
+		Modules: k.guest().Modules, Dist: dist, Log: log, Count: k.p.UI.Terminal(),
 		Progress: func(done, total int, file string) {
 			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
 		},

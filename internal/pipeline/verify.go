@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -85,9 +86,17 @@ func (k *kernel) verdict(ctx context.Context, a arch.Arch) (boot.Verdict, error)
 	}, err
 }
 
-// verify builds and boots one target.
-func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
-	// The checks are compiled while the kernel is.
+// buildAndPack makes what is booted. The checks are compiled while the kernel
+// is, unless modules of the kernel go into the same archive.
+func (k *kernel) buildAndPack(ctx context.Context, a arch.Arch) (build.Result, initramfs.Result, error) {
+	if len(k.guest().Modules) > 0 {
+		built, err := k.build(ctx, a)
+		if err != nil {
+			return built, initramfs.Result{}, err
+		}
+		rd, err := k.initramfs(ctx, a, built)
+		return built, rd, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	type made struct {
@@ -96,7 +105,7 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	}
 	ramfs := make(chan made, 1)
 	go func() {
-		res, err := k.initramfs(ctx, a)
+		res, err := k.initramfs(ctx, a, build.Result{})
 		if err != nil {
 			cancel(err) // checks that do not compile end the build too
 		}
@@ -105,16 +114,22 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	built, err := k.build(ctx, a)
 	rd := <-ramfs
 	if rd.err != nil {
-		return boot.Verdict{}, rd.err
+		err = rd.err
 	}
+	return built, rd.res, err
+}
+
+// verify builds and boots one target.
+func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
+	built, rd, err := k.buildAndPack(ctx, a)
 	if err != nil {
 		return boot.Verdict{}, err
 	}
-	v, machine, err := k.newVerdict(ctx, a, built, rd.res)
+	v, machine, err := k.newVerdict(ctx, a, built, rd)
 	if err != nil {
 		return v, err
 	}
-	checks, err := k.p.selected(rd.res.Checks)
+	checks, err := k.p.selected(rd.Checks)
 	if err == nil {
 		checks, err = expected(built, checks)
 	}
@@ -128,7 +143,8 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	return k.boot(ctx, a, built, v, machine, checks)
 }
 
-func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
+// initramfs packs the checks, and the modules of b that the guest is to load.
+func (k *kernel) initramfs(ctx context.Context, a arch.Arch, b build.Result) (initramfs.Result, error) {
 	extra, err := k.guestFiles(a)
 	if err != nil {
 		return initramfs.Result{}, err
@@ -137,7 +153,7 @@ func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, 
 	if err != nil {
 		return initramfs.Result{}, err
 	}
-	extra = append(extra, tests...)
+	extra = slices.Concat(extra, tests, k.guestModules(b))
 	return initramfs.Build(ctx, initramfs.Params{
 		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell, Log: k.p.UI.Log,
 	})
