@@ -29,6 +29,10 @@ func harmlessOnes() []harmless {
 		{true, `^ACPI: Failed to create genetlink family`, "the config has no network, by which events of ACPI would be told"},
 		{true, `^/cpus/cpu-map: empty cluster|^cacheinfo: Unable to detect cache hierarchy|^pci-host-generic .*: Memory resource size exceeds max for 32 bits`,
 			"what QEMU says of its arm64 machine, and what it does not"},
+		{true, `^Lock dependency validator: |^\.\.\. (MAX_LOCK|CLASSHASH_|CHAINHASH_)| memory used (by lock dependency info|for stack traces): |^ *per task-struct memory footprint: `,
+			"lockdep says how big its tables are"},
+		{true, `^\*\*.*\*\*$`, "the debug flavour shows addresses, and the kernel frames what it thinks of that"},
+		{true, `^Unstable clock detected, switching default tracing clock`, "the clock of an emulated CPU is none to trace by"},
 		{false, `^process 'proc-pid-vm' launched '/dev/fd/`, "a selftest does what the kernel warns of"},
 	}
 }

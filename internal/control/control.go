@@ -28,8 +28,9 @@ type Rules struct {
 
 // File is configs/checks.toml.
 type File struct {
-	Every Rules            `toml:"every"` // holds for each line
-	Lines map[string]Rules `toml:"line"`
+	Every    Rules            `toml:"every"` // holds for each line and flavour
+	Lines    map[string]Rules `toml:"line"`
+	Flavours map[string]Rules `toml:"flavour"`
 }
 
 // Load reads configs/checks.toml. Without one nothing is known.
@@ -41,12 +42,12 @@ func parse(text string) (File, error) {
 	return f, errors.Join(append(extra, err)...)
 }
 
-// Of returns what is known of the checks on a line.
-func (f File) Of(line string) Rules {
-	l := f.Lines[line]
+// Of returns what is known of the checks in a line's flavour.
+func (f File) Of(line, flavour string) Rules {
+	l, v := f.Lines[line], f.Flavours[flavour]
 	return Rules{
-		Independent: append(slices.Clone(f.Every.Independent), l.Independent...),
-		Skipped:     append(slices.Clone(f.Every.Skipped), l.Skipped...),
+		Independent: slices.Concat(f.Every.Independent, l.Independent, v.Independent),
+		Skipped:     slices.Concat(f.Every.Skipped, l.Skipped, v.Skipped),
 	}
 }
 

@@ -107,7 +107,7 @@ TestC  pass             did not end on arm64, pass on x86_64  WRONG: passes with
 
 func TestLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "checks.toml")
-	if f, err := Load(path); err != nil || len(f.Of("6.1").Independent) != 0 {
+	if f, err := Load(path); err != nil || len(f.Of("6.1", "debug").Independent) != 0 {
 		t.Errorf("no file: %+v, %v", f, err)
 	}
 	write := func(text string) {
@@ -116,16 +116,16 @@ func TestLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("[every]\nindependent = [\"TestA\"]\n[line.\"6.1\"]\nindependent = [\"TestB\"]\nskipped = [\"TestC\"]\n")
+	write("[every]\nindependent = [\"TestA\"]\n[line.\"6.1\"]\nindependent = [\"TestB\"]\nskipped = [\"TestC\"]\n[flavour.debug]\nskipped = [\"TestD\"]\n")
 	f, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Rules{Independent: []string{"TestA", "TestB"}, Skipped: []string{"TestC"}}
-	if d := cmp.Diff(want, f.Of("6.1")); d != "" {
+	want := Rules{Independent: []string{"TestA", "TestB"}, Skipped: []string{"TestC", "TestD"}}
+	if d := cmp.Diff(want, f.Of("6.1", "debug")); d != "" {
 		t.Error(d)
 	}
-	if got := f.Of("5.4"); len(got.Independent) != 1 || len(got.Skipped) != 0 {
+	if got := f.Of("5.4", "release"); len(got.Independent) != 1 || len(got.Skipped) != 0 {
 		t.Errorf("another line: %+v", got)
 	}
 	for _, bad := range []string{"[every]\nindependant = []\n", "[every\n"} {

@@ -57,7 +57,7 @@ func (p Project) VerifyControl(ctx context.Context) (control.Report, error) {
 	if err != nil {
 		return control.Report{}, fault.New(fault.Machine, "run the same again", "the list of the checks: %w", err)
 	}
-	r := control.Compare(known.Of(src.Line.Name), rd.Checks, with, without)
+	r := control.Compare(known.Of(src.Line.Name, p.Settings.Flavour), rd.Checks, with, without)
 	r.Line, r.Release, r.Series = src.Line.Name, src.Tree.Release, src.Series.Digest
 	text, err := r.JSON()
 	if err != nil {
@@ -109,7 +109,7 @@ func (p Project) skips(r *report.Report) error {
 		return err
 	}
 	r.Skipped = report.Skips(r.Verdicts)
-	bad := report.NowhereRun(r.Skipped, known.Of(r.Line).Skipped)
+	bad := report.NowhereRun(r.Skipped, known.Of(r.Line, p.Settings.Flavour).Skipped)
 	whole := len(r.Verdicts) == len(arch.All())
 	for _, v := range r.Verdicts {
 		whole = whole && v.Guest != nil
