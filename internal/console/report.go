@@ -19,10 +19,12 @@ type report struct {
 	cut    bool // by another report, or by the end of the console
 	fatal  bool
 	panics bool // a panic follows; its lines belong here
+	traced bool // a stack that is announced as one has begun
 }
 
 var (
 	reFrame    = regexp.MustCompile(`^ *(?:\[<[0-9a-f]+>\] ?)?(\? )?([A-Za-z_.$][\w.$]*)\+0x[0-9a-f]+/0x[0-9a-f]+`)
+	reTrace    = regexp.MustCompile(`^(?:stack backtrace|Call [Tt]race):`)
 	reEndTrace = regexp.MustCompile(`^---\[ end trace`)
 	reEndPanic = regexp.MustCompile(`^---\[ end Kernel panic|^Rebooting in \d|^reboot: `)
 	// reMore are lines of an oops that come behind its trace.
@@ -224,6 +226,7 @@ func (p *report) add(msg message) bool {
 			return false
 		}
 	case frame, p.frames == 0:
+	case p.kind.name == "lockdep" && !p.traced: // its own stack comes last
 	case reMore.MatchString(msg.text):
 	case p.kind.class == trace || p.kind.class == locks:
 		if !reParagraph.MatchString(msg.text) && !isBar(msg.text) {
@@ -235,6 +238,7 @@ func (p *report) add(msg message) bool {
 	if frame {
 		p.frames++
 	}
+	p.traced = p.traced || reTrace.MatchString(msg.text)
 	p.keep(msg)
 	return true
 }

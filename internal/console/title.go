@@ -14,7 +14,7 @@ var helpers = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`dump_(?:stack|backtrace).*`, `show_(?:stack|regs).*`, `panic`, `nmi_panic`, `_?printk`, `die.*`, `__die`, `oops_end`, `no_context`, `bad_area.*`, `page_fault_oops`, `kernelmode_fixup_or_oops`, `arm64_notify_die`,
 	`__warn.*`, `warn_slowpath.*`, `report_bug`, `handle_bug`, `fixup_bug.*`, `(?:asm_)?exc_.*`, `do_(?:error_trap|trap.*|invalid_op|page_fault|user_addr_fault|kern_addr_fault|mem_abort|translation_fault|debug_exception|undefinstr|bad_area|sea|int3|general_protection|divide_error|stack_segment|double_fault|serror|el1_.*)`,
 	`__do_(?:kernel_fault|page_fault)`, `page_fault`, `async_page_fault`, `general_protection`, `invalid_op`, `divide_error`, `double_fault`, `int3`, `stack_segment`, `bug_handler`, `brk_handler`, `call_break_hook`, `ubsan_.*`, `__ubsan_.*`, `val_to_string.*`, `handle_overflow`, `(?:el1|vectors|error_entry|el0)[a-z0-9_]*`, `bad_mode`, `arm64_serror_panic`, `is_valid_bugaddr`,
-	`__?kasan_.*`, `kasan_.*`, `__asan_.*`, `__hwasan_.*`, `print_(?:address_description|report|error_description).*`, `check_memory_region.*`, `end_report.*`, `kcsan_.*`, `__tsan_.*`,
+	`_*kasan_.*`, `__asan_.*`, `__hwasan_.*`, `print_(?:address_description|report|error_description).*`, `check_memory_region.*`, `end_report.*`, `kcsan_.*`, `__tsan_.*`,
 	`(?:__)?(?:mem(?:cpy|set|move|cmp|chr)\w*|str(?:n?cpy|l?cpy|n?cmp|n?len|n?cat|chr|scpy)\w*)`,
 	`(?:__)?lock_(?:acquire|release|is_held).*`, `__lock_(?:acquire|release).*`, `lockdep_.*`, `lock_downgrade`, `check_(?:prev|noncircular|deadlock|irq|usage|lock|wait|chain|no|flags)\w*`, `validate_chain.*`, `mark_(?:lock|usage|held)\w*`, `valid_state`, `register_lock_class`, `assign_lock_key`, `print_\w*(?:bug|lock|usage|circular|balance)\w*`, `debug_check_\w+`, `debug_(?:print_object|object_\w+|mutex_\w+)`, `__debug_\w+`,
 	`_*(?:mutex|ww_mutex|rt_mutex)_\w+`, `_*(?:raw_)?(?:spin|read|write)_(?:lock|unlock|trylock)\w*`, `do_raw_\w+`, `spin_(?:bug|dump)`, `_*(?:down|up)(?:_\w+)?`, `rwsem_\w+`, `queued_spin_\w+`, `native_queued_\w+`,
@@ -118,7 +118,7 @@ func (p *report) counts(i int) bool {
 		return true
 	}
 	for _, line := range p.lines[:i] {
-		if t := messageText(line); strings.HasPrefix(t, "stack backtrace:") || strings.HasPrefix(t, "Call trace:") || strings.HasPrefix(t, "Call Trace:") {
+		if reTrace.MatchString(messageText(line)) {
 			return true
 		}
 	}
