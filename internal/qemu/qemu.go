@@ -86,10 +86,13 @@ func (m Machine) accel() string {
 // Cmdline returns the kernel's command line. See
 // Documentation/admin-guide/kernel-parameters.txt.
 func (m Machine) Cmdline() string {
-	words := append([]string{
+	words := []string{
 		"console=" + m.Arch.Console,
 		"earlycon=" + m.Arch.Earlycon,
 		"panic=-1", "oops=panic", "softlockup_panic=1", "hung_task_panic=1",
-	}, m.Append...)
-	return strings.Join(words, " ")
+	}
+	if m.Accel == TCG {
+		words = append(words, m.Arch.Emulated...)
+	}
+	return strings.Join(append(words, m.Append...), " ")
 }

@@ -29,7 +29,7 @@ func TestArgv(t *testing.T) {
 		want                 string
 	}{
 		{"x86_64 emulated", "x86_64", "5.4.302", TCG,
-			"qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max console=ttyS0 earlycon=uart8250,io,0x3f8,115200"},
+			"qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max console=ttyS0 earlycon=uart8250,io,0x3f8,115200 no_timer_check"},
 		{"x86_64 by hardware", "x86_64", "5.4.302", KVM,
 			"qemu-system-x86_64 -machine q35 -accel kvm -cpu host console=ttyS0 earlycon=uart8250,io,0x3f8,115200"},
 		{"old arm64 does not know LPA2", "arm64", "5.4.302", TCG,
@@ -55,7 +55,7 @@ func TestArgv(t *testing.T) {
 				"-chardev", "socket,id=port0,fd=3", "-device", "virtserialport,chardev=port0,name=one",
 				"-chardev", "socket,id=port1,fd=4", "-device", "virtserialport,chardev=port1,name=two",
 				"-kernel", "/d/image", "-initrd", "/d/initramfs",
-				"-append", w[7]+" "+w[8]+" panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1 bzmage.id=7")
+				"-append", w[7]+" "+w[8]+" panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1 "+strings.Join(append(w[9:], "bzmage.id=7"), " "))
 			got, err := m.Argv()
 			if err != nil {
 				t.Fatal(err)
