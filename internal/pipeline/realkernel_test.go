@@ -323,5 +323,5 @@ type breaker struct {
 
 func newBreaker(t *testing.T, p Project, line string, names []string) breaker {
 	t.Helper()
-	return breaker{filepath.Join(p.Root, "patches", line), names, inTree(t, p, line, schedFile)}
+	return breaker{filepath.Join(p.Root, "patches", line), names, inTree(t, p, schedFile)}
 }

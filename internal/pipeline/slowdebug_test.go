@@ -16,9 +16,6 @@ import (
 // clean kernel.
 func TestSlowDebugFlavour(t *testing.T) {
 	p, line := slowProject(t, "FLAVOUR=debug")
-	if _, err := p.Patch(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	plantBugs(t, p, line)
 	debug := p.File.Flavours["debug"]
 	for _, tt := range []struct{ name, verdict, kind, text string }{
@@ -81,7 +78,7 @@ func bugs() map[string]int {
 // front of rand_show, and a call of it into that.
 func plantBugs(t *testing.T, p Project, line string) {
 	t.Helper()
-	old := inTree(t, p, line, procFile)
+	old := inTree(t, p, procFile)
 	code, err := os.ReadFile("testdata/rand_break.c")
 	if err != nil {
 		t.Fatal(err)
