@@ -26,7 +26,6 @@ type Arch struct {
 	CPUs     []CPU    // the CPU model by release, the first that matches
 	Console  string   // the kernel's console on the first serial port
 	Earlycon string   // the same port before the console's driver is up
-	Emulated []string // words of the kernel's command line for a CPU that is emulated
 	Firmware Firmware // a guest of a few bytes, to probe an accelerator with
 }
 
@@ -70,11 +69,6 @@ func All() []Arch {
 			Machine:  "q35",
 			CPUs:     []CPU{{TCG: "max", KVM: "host"}},
 			Console:  "ttyS0", Earlycon: "uart8250,io,0x3f8,115200",
-			// On a busy host an emulated CPU may miss all the ticks that the
-			// kernel waits for to see whether the timer's wire is connected,
-			// and it panics. A guest of KVM leaves that test out by itself
-			// (arch/x86/kernel/kvm.c); a timer that is really dead hangs.
-			Emulated: []string{"no_timer_check"},
 			Firmware: Firmware{
 				Size: 64 << 10,
 				Code: map[int][]byte{
