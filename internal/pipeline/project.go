@@ -16,6 +16,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/kernels"
+	"bzmage/internal/key"
 	"bzmage/internal/keyring"
 	"bzmage/internal/settings"
 	"bzmage/internal/ui"
@@ -30,6 +31,7 @@ type Project struct {
 	Settings settings.Settings
 	Force    bool // boot again what has a verdict
 	Keys     keyring.Keys
+	Hashes   *key.Hashes // of files read before; nil: none
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
 }
@@ -70,7 +72,12 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	return Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}, kbuild.CheckPath(root)
+	p := Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}
+	p.Hashes = key.NewHashes(p.build("hashes.json"))
+	if set.CI {
+		p.Hashes.Distrust() // a build folder that was kept may come from another machine
+	}
+	return p, kbuild.CheckPath(root)
 }
 
 // path joins a path below the checkout.

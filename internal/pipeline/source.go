@@ -205,13 +205,15 @@ func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, er
 	if err != nil {
 		return Patched{}, checkpatch.Result{}, err
 	}
-	res, err := checkpatch.Run(ctx, checkpatch.Params{
-		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs,
-		LogDir: strings.TrimSuffix(dir, ".log"), Reports: reports, Log: p.UI.Log,
-	})
+	params, err := p.checkpatchParams(src)
+	if err != nil {
+		return Patched{}, checkpatch.Result{}, err
+	}
+	params.LogDir, params.Reports = strings.TrimSuffix(dir, ".log"), reports
+	res, err := checkpatch.Run(ctx, params)
 	if err != nil {
 		return Patched{}, res, err
 	}
-	p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted", len(res.Patches), len(res.Findings))
+	p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted%s", len(res.Patches), len(res.Findings), ifKept(res.Kept))
 	return src, res, nil
 }
