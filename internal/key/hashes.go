@@ -1,6 +1,7 @@
 package key
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -59,14 +60,17 @@ func (h *Hashes) Distrust() {
 }
 
 // Sum returns the sha256 of a file, in hex.
-func (h *Hashes) Sum(path string) (string, error) {
+func (h *Hashes) Sum(path string) (string, error) { return h.SumContext(context.Background(), path) }
+
+// SumContext is Sum that stops reading when ctx ends, for large files.
+func (h *Hashes) SumContext(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() // only read
 	if h == nil {
-		return read(f)
+		return read(ctx, f)
 	}
 	before, err := stat(f)
 	if err != nil {
@@ -76,7 +80,7 @@ func (h *Hashes) Sum(path string) (string, error) {
 		return sum, nil
 	}
 	start := time.Now()
-	sum, err := read(f)
+	sum, err := read(ctx, f)
 	if err != nil {
 		return "", err
 	}
@@ -88,10 +92,23 @@ func (h *Hashes) Sum(path string) (string, error) {
 	return sum, err
 }
 
-func read(f *os.File) (string, error) {
+func read(ctx context.Context, f *os.File) (string, error) {
 	h := sha256.New()
-	_, err := io.Copy(h, f)
+	_, err := io.CopyBuffer(struct{ io.Writer }{h}, reader{ctx, f}, make([]byte, 256<<10))
 	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// reader ends with ctx's cause when ctx ends.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r reader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.r.Read(p)
 }
 
 func stat(f *os.File) (entry, error) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"bzmage/internal/key"
+	"bzmage/internal/unpack"
 )
 
 // Look returns what Apply would leave, and with what it would change in the
@@ -33,7 +35,29 @@ func Look(ctx context.Context, p Params) (Result, []key.Change, error) {
 		return Result{}, nil, err
 	}
 	r := Report{Digest: digest(series), Patches: list}
-	return Result{Digest: r.Digest, Patches: r.applied(), Contents: all.changed()}, s.why(r), r.Err()
+	res := Result{Digest: r.Digest, Patches: r.applied(), Contents: all.changed()}
+	old := s.result()
+	for name := range key.Inputs(res.Contents).With(old.Contents) {
+		// Of the same series, a run did not come to its end, or a file is gone.
+		if res.Contents[name] != old.Contents[name] || old.Digest == res.Digest {
+			res.Changed = append(res.Changed, name)
+		}
+	}
+	slices.Sort(res.Changed)
+	return res, s.why(r), r.Err()
+}
+
+// LookEdits is [Edits] that waits for nobody and writes nothing.
+func LookEdits(ctx context.Context, t unpack.Tree) ([]Edit, error) {
+	s, err := openStore(t)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := s.readManifest(); err != nil {
+		return nil, err
+	}
+	return s.edits(ctx)
 }
 
 // why says what the series has that the applied one had not.

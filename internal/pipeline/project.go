@@ -32,6 +32,7 @@ type Project struct {
 	Force    bool // boot again what has a verdict
 	Keys     keyring.Keys
 	Hashes   *key.Hashes // of files read before; nil: none
+	looking  bool        // nothing is written, and no network asked
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
 }

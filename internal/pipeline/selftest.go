@@ -26,11 +26,14 @@ func (k *kernel) selftests(ctx context.Context, a arch.Arch) ([]initramfs.Extra,
 	return selftestFiles(res), nil
 }
 
+// selftestNames begins the names of these files in the guest.
+const selftestNames = "verify/selftest/"
+
 // selftestFiles are the files of a result, as the guest gets to see them.
 func selftestFiles(res selftest.Result) []initramfs.Extra {
-	files := []initramfs.Extra{{Name: "verify/selftest/" + selftest.Manifest, Path: filepath.Join(res.Dir, selftest.Manifest), Mode: 0o644}}
+	files := []initramfs.Extra{{Name: selftestNames + selftest.Manifest, Path: filepath.Join(res.Dir, selftest.Manifest), Mode: 0o644}}
 	for _, p := range res.Programs {
-		files = append(files, initramfs.Extra{Name: "verify/selftest/" + p.Name, Path: filepath.Join(res.Dir, p.Name), Mode: 0o755})
+		files = append(files, initramfs.Extra{Name: selftestNames + p.Name, Path: filepath.Join(res.Dir, p.Name), Mode: 0o755})
 	}
 	return files
 }

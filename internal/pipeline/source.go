@@ -89,7 +89,7 @@ func (p Project) archive(ctx context.Context) (kernels.Line, string, fetch.Archi
 func (p Project) fetchParams(line kernels.Line) fetch.Params {
 	return fetch.Params{
 		Line: line, Sources: p.File.Sources, Override: p.Settings.KernelSource,
-		Cache: p.Settings.Cache, Log: p.UI.Log, Offline: p.Settings.Offline, Keys: p.Keys,
+		Cache: p.Settings.Cache, Log: p.UI.Log, Offline: p.Settings.Offline, Look: p.looking, Keys: p.Keys,
 	}
 }
 

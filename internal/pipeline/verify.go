@@ -141,10 +141,14 @@ func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, 
 // newVerdict fills in what is known before the boot, and returns the machine
 // to boot.
 func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd initramfs.Result) (boot.Verdict, qemu.Machine, error) {
-	choice, err := qemu.Choose(ctx, a, k.p.build("kvm"))
+	choice, err := qemu.Choose(ctx, a, k.p.build("kvm"), k.tools[a.QEMU])
 	if err != nil {
 		return boot.Verdict{}, qemu.Machine{}, err
 	}
+	return k.verdictOf(a, choice, b, rd)
+}
+
+func (k *kernel) verdictOf(a arch.Arch, choice qemu.Choice, b build.Result, rd initramfs.Result) (boot.Verdict, qemu.Machine, error) {
 	m := k.machine(a, choice.Accel, b, rd)
 	argv, err := m.Argv()
 	if err != nil {
