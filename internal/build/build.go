@@ -33,16 +33,17 @@ import (
 type Params struct {
 	Make     kbuild.Make
 	Config   config.Result
-	Release  string      // uname -r the image must say
-	Compiler string      // first line of the compiler's --version
-	Linker   string      // the same of the linker
-	Inputs   key.Inputs  // everything that goes in beside what make is told, by hash or version
-	Hashes   *key.Hashes // of files read before; nil: none
-	Touched  []Touch     // who touched which files of the tree
-	Dist     string      // the folder to make
-	Notes    []string    // files of make's folder that go into the dist by their path; one that is not there is left out
-	Log      string      // file for what make prints
-	Count    bool        // spend two seconds to learn how many steps a first build has
+	Release  string       // uname -r the image must say
+	Compiler string       // first line of the compiler's --version
+	Linker   string       // the same of the linker
+	Inputs   key.Inputs   // everything that goes in beside what make is told, by hash or version
+	Hashes   *key.Hashes  // of files read before; nil: none
+	Touched  []Touch      // who touched which files of the tree
+	Dist     string       // the folder to make
+	Notes    []string     // files of make's folder that go into the dist by their path; one that is not there is left out
+	Log      string       // file for what make prints
+	Count    bool         // spend two seconds to learn how many steps a first build has
+	Gate     func() error // asked before a dist takes the place of the old one, and may say no; nil: nobody objects
 	Progress func(done, total int, file string)
 }
 
@@ -126,6 +127,11 @@ func Build(ctx context.Context, p Params) (Result, error) {
 	}
 	if res.Toolchain.Kernel, err = p.madeBy(); err != nil {
 		return Result{}, err
+	}
+	if p.Gate != nil {
+		if err := p.Gate(); err != nil {
+			return Result{}, err
+		}
 	}
 	return p.collect(res)
 }

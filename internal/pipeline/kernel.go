@@ -32,8 +32,9 @@ type kernel struct {
 	tools map[string]string // name: version; and what they are made of, as [tools.Identity] has it
 	jobs  *jobserver.Server
 
-	partial bool   // only a part of the series is applied
-	aside   string // where the results of a trial lie; empty: where a user looks for them
+	checked func() error // waits for what looks at the series beside the build; nil: nothing does
+	partial bool         // only a part of the series is applied
+	aside   string       // where the results of a trial lie; empty: where a user looks for them
 }
 
 // look looks for the tools of the uses, or for all.
@@ -91,7 +92,6 @@ func (p Project) newKernel(src Patched, versions map[string]string) (*kernel, er
 // now it has been for long.
 func (k *kernel) close() {
 	_ = k.jobs.Close()
-	_ = k.p.Hashes.Save() // or the next run reads what this one did
 	_ = k.src.Tree.Settle()
 }
 
@@ -218,7 +218,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
 	start := time.Now()
-	p.Touched, p.Log, p.Count = k.touched(), log, k.p.UI.Terminal()
+	p.Touched, p.Log, p.Count, p.Gate = k.touched(), log, k.p.UI.Terminal(), k.wait
 	p.Progress = func(done, total int, file string) {
 		k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
 	}
@@ -226,6 +226,9 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	k.p.UI.Progress(a.Name, "")
 	if err == nil && !res.Kept {
 		err = k.unchanged(ctx, res)
+	}
+	if err == nil {
+		err = k.wait()
 	}
 	if err == nil {
 		k.p.UI.Log.Infof("build: %s: %s in %s%s", a.Name, res.Release, k.p.short(res.Path(res.Image)), took(res))
@@ -280,20 +283,15 @@ func (p Project) short(path string) string {
 
 // Config makes the .config of every target.
 func (p Project) Config(ctx context.Context) ([]config.Result, error) {
-	return targets(ctx, p, p.Patch, (*kernel).configure)
+	return targets(ctx, p, p.Patch, configures)
 }
 
-// Build compiles every target, all at once.
-func (p Project) Build(ctx context.Context) ([]build.Result, error) {
-	checked := func(ctx context.Context) (Patched, error) {
-		src, _, err := p.Checkpatch(ctx)
-		return src, err
-	}
-	return targets(ctx, p, checked, (*kernel).build)
+func configures(ctx context.Context, k *kernel) ([]config.Result, error) {
+	return each(ctx, k.p.Settings.Archs, k.configure)
 }
 
-// targets runs f for every target of the tree that source delivers.
-func targets[T any](ctx context.Context, p Project, source func(context.Context) (Patched, error), f func(*kernel, context.Context, arch.Arch) (T, error)) ([]T, error) {
+// targets runs f for the targets of the tree that source delivers.
+func targets[T any](ctx context.Context, p Project, source func(context.Context) (Patched, error), f func(context.Context, *kernel) ([]T, error)) ([]T, error) {
 	versions, err := p.need(ctx, tools.ForBuild)
 	if err != nil {
 		return nil, err
@@ -307,5 +305,5 @@ func targets[T any](ctx context.Context, p Project, source func(context.Context)
 		return nil, err
 	}
 	defer k.close()
-	return each(ctx, p.Settings.Archs, func(ctx context.Context, a arch.Arch) (T, error) { return f(k, ctx, a) })
+	return f(ctx, k)
 }

@@ -189,31 +189,42 @@ func listEdits(edits []patch.Edit) string {
 // Checkpatch has the tree's own checkpatch look at the series. What it found is
 // returned beside an error, too.
 func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, error) {
-	line, _, err := p.choose(ctx)
+	src, err := p.toCheck(ctx)
 	if err != nil {
 		return Patched{}, checkpatch.Result{}, err
 	}
-	reports := p.build("reports", line.Name)
-	if err := checkpatch.Forget(reports); err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	src, err := p.Patch(ctx)
-	if err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	dir, err := p.log(src.Line.Name, "checkpatch")
-	if err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	params, err := p.checkpatchParams(src)
-	if err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	params.LogDir, params.Reports = strings.TrimSuffix(dir, ".log"), reports
-	res, err := checkpatch.Run(ctx, params)
+	res, err := p.checkpatch(ctx, src)
 	if err != nil {
 		return Patched{}, res, err
 	}
-	p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted%s", len(res.Patches), len(res.Findings), ifKept(res.Kept))
 	return src, res, nil
+}
+
+// toCheck applies the series; reports of an earlier look at it are gone then.
+func (p Project) toCheck(ctx context.Context) (Patched, error) {
+	line, _, err := p.choose(ctx)
+	if err != nil {
+		return Patched{}, err
+	}
+	if err := checkpatch.Forget(p.build("reports", line.Name)); err != nil {
+		return Patched{}, err
+	}
+	return p.Patch(ctx)
+}
+
+func (p Project) checkpatch(ctx context.Context, src Patched) (checkpatch.Result, error) {
+	dir, err := p.log(src.Line.Name, "checkpatch")
+	if err != nil {
+		return checkpatch.Result{}, err
+	}
+	params, err := p.checkpatchParams(src)
+	if err != nil {
+		return checkpatch.Result{}, err
+	}
+	params.LogDir, params.Reports = strings.TrimSuffix(dir, ".log"), p.build("reports", src.Line.Name)
+	res, err := checkpatch.Run(ctx, params)
+	if err == nil {
+		p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted%s", len(res.Patches), len(res.Findings), ifKept(res.Kept))
+	}
+	return res, err
 }

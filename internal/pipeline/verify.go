@@ -40,7 +40,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	src, _, err := p.Checkpatch(ctx)
+	src, err := p.toCheck(ctx)
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -49,8 +49,8 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 		return report.Report{}, err
 	}
 	defer k.close()
-	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
-	if ctx.Err() != nil {
+	verdicts, err := beside(ctx, k, k.verdict)
+	if ctx.Err() != nil || verdicts == nil {
 		return report.Report{}, err
 	}
 	err = errors.Join(err, k.covered(verdicts))
