@@ -56,7 +56,12 @@ func (p Params) archive() string { return filepath.Join(p.Dir, "initramfs-"+p.Ar
 func (p Params) inputs() (key.Inputs, error) {
 	in := key.Inputs{
 		"arch": p.Arch, "checks": p.CheckPackage, "shell": fmt.Sprint(p.Shell),
-		"go.environment": strings.Join(env(p.Arch), " "),
+	}
+	for _, set := range env(p.Arch) {
+		// The others say where things are kept, and how the network is reached.
+		if name, value, _ := strings.Cut(set, "="); reSettings.MatchString(name) {
+			in[name] = value
+		}
 	}
 	var trees []string
 	for _, name := range []string{"go.mod", "go.sum", "vendor", "cmd", "internal", "verify", p.CheckPackage} {
@@ -132,6 +137,9 @@ func (p Params) tree(path string) (string, error) {
 	}
 	return files.Sum("files"), err
 }
+
+// reSettings finds the variables that can change what go makes.
+var reSettings = regexp.MustCompile(`^(CGO_ENABLED|GO(OS|ARCH|AMD64|ARM64|FLAGS|TOOLCHAIN|ENV|WORK)|GO111MODULE)$`)
 
 // reElsewhere finds in go.mod, GOFLAGS and go's settings what lets go take code
 // from where the key does not look.

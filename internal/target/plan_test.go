@@ -33,14 +33,19 @@ func newCheckout(t *testing.T) *checkout {
 	c.env = append(os.Environ(), e.Vars...)
 	c.env = append(c.env, "HOME="+c.dir, "XDG_CACHE_HOME=", "KERNEL=6.1")
 	c.write("guest", "")
+	return c
+}
+
+// listChecks tells the fake QEMU which checks its guest is to run.
+func (c *checkout) listChecks() {
+	c.t.Helper()
 	cmd := exec.Command("go", "test", "-list", ".", "./verify")
 	cmd.Dir, cmd.Env = c.dir, c.env
 	list, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.write("checks", strings.Join(regexp.MustCompile(`(?m)^(Test|Benchmark).*$`).FindAllString(string(list), -1), "\n")+"\n")
-	return c
 }
 
 func (c *checkout) write(name, text string) {
@@ -150,6 +155,7 @@ func (c *checkout) files() string {
 // What plan says is what verify then does, and plan itself does nothing.
 func TestPlanTellsTheTruth(t *testing.T) {
 	c := newCheckout(t)
+	c.listChecks()
 	const arm = "build/dist/6.1/arm64-release/"
 	env := len(c.env)
 	for _, tt := range []struct {
