@@ -111,7 +111,7 @@ func (k *kernel) selftestParams(a arch.Arch) selftest.Params {
 
 func (k *kernel) initramfsParams(a arch.Arch, extra []initramfs.Extra) initramfs.Params {
 	return initramfs.Params{
-		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell,
+		Arch: a.GOARCH, Dir: k.p.initramfsDir(k.src.Line.Name, a), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell,
 		Hashes: k.p.Hashes, Log: k.p.UI.Log,
 	}
 }
@@ -133,4 +133,10 @@ func (p Project) checkpatchParams(src Patched) (checkpatch.Params, error) {
 		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs, Log: p.UI.Log,
 		Kept: p.build("checkpatch", src.Line.Name+".json"), Inputs: in, Hashes: p.Hashes,
 	}, nil
+}
+
+// initramfsDir is where the initramfs of a target lies: the kernel's own tests
+// in it are of the line and the toolchain.
+func (p Project) initramfsDir(line string, a arch.Arch) string {
+	return p.build("initramfs", line, p.target(a))
 }

@@ -262,6 +262,8 @@ func (p Plan) Table(w io.Writer) error {
 	fmt.Fprintln(tw, "STAGE\tTARGET\tDO\tWHY")
 	for _, s := range p.Steps {
 		var why []string
+		// What is known to have changed comes first.
+		slices.SortStableFunc(s.Why, func(a, b key.Change) int { return strings.Compare(open(a), open(b)) })
 		for i, c := range s.Why {
 			if i == most {
 				why = append(why, fmt.Sprintf("and %d more", len(s.Why)-most))
@@ -272,6 +274,13 @@ func (p Plan) Table(w io.Writer) error {
 		row(tw, s.Stage, dash(s.Target), s.Do, dash(strings.Join(why, "; ")))
 	}
 	return tw.Flush()
+}
+
+func open(c key.Change) string {
+	if c.New == key.Open {
+		return c.New
+	}
+	return ""
 }
 
 // JSON writes a plan for programs.

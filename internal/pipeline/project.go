@@ -32,6 +32,7 @@ type Project struct {
 	Force    bool // boot again what has a verdict
 	Keys     keyring.Keys
 	Hashes   *key.Hashes // of files read before; nil: none
+	chosen   *chosen     // the line of this run, once it is known; nil: it is chosen anew each time
 	looking  bool        // nothing is written, and no network asked
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
@@ -73,7 +74,7 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	p := Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}
+	p := Project{Root: root, Module: root, File: file, Settings: set, Keys: keys, chosen: &chosen{}}
 	p.Hashes = key.NewHashes(p.build("hashes.json"))
 	if set.CI {
 		p.Hashes.Distrust() // a build folder that was kept may come from another machine

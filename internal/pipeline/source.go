@@ -102,12 +102,24 @@ func (p Project) choose(ctx context.Context) (kernels.Line, string, error) {
 	if p.Settings.KernelSource != "" {
 		return p.chooseBySource(ctx)
 	}
+	if p.chosen != nil && p.chosen.line.Name != "" {
+		return p.chosen.line, p.chosen.why, nil
+	}
 	line, choice, err := p.firstLine(ctx, false)
 	if err != nil && ctx.Err() == nil {
 		// What could not be reached a moment ago is asked after all.
 		line, choice, err = p.firstLine(ctx, true)
 	}
+	if p.chosen != nil && err == nil {
+		*p.chosen = chosen{line, choice}
+	}
 	return line, choice, err
+}
+
+// chosen is the line that a run chose, so that it asks the sources once.
+type chosen struct {
+	line kernels.Line
+	why  string
 }
 
 // firstLine returns the first line whose source can be had. Fresh asks also
