@@ -20,11 +20,12 @@ const Open = "?"
 // that is empty is the same as one that is not there.
 type Inputs map[string]string
 
-// With returns a copy of the inputs with those of more.
+// With returns a copy of the inputs with those of more, without empty ones.
 func (in Inputs) With(more Inputs) Inputs {
 	all := Inputs{}
 	maps.Copy(all, in)
 	maps.Copy(all, more)
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
 	return all
 }
 
@@ -51,7 +52,9 @@ type Change struct {
 // Since returns what differs from the inputs of an earlier run.
 func (in Inputs) Since(old Inputs) []Change {
 	var changes []Change
-	for _, name := range slices.Sorted(maps.Keys(old.With(in))) {
+	both := maps.Clone(old.With(nil))
+	maps.Copy(both, in)
+	for _, name := range slices.Sorted(maps.Keys(both)) {
 		if old[name] != in[name] {
 			changes = append(changes, Change{name, old[name], in[name]})
 		}
