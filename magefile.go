@@ -40,6 +40,9 @@ func Build(ctx context.Context) error { return target.Build(ctx) }
 // Verify boots each kernel in QEMU and runs the checks inside it; -f: boots again.
 func Verify(ctx context.Context, f *bool) error { return target.Verify(ctx, f) }
 
+// Plan says of each stage whether verify would run or keep it, and why; -json: for programs.
+func Plan(ctx context.Context, json *bool) error { return target.Plan(ctx, json) }
+
 // Demo boots the patched kernel and shows its random numbers until Ctrl-C.
 func Demo(ctx context.Context) error { return target.Demo(ctx) }
 

@@ -10,6 +10,7 @@ import (
 	"bzmage/internal/coverage"
 	"bzmage/internal/event"
 	"bzmage/internal/fault"
+	"bzmage/internal/key"
 	"bzmage/internal/run"
 )
 
@@ -42,6 +43,7 @@ type Verdict struct {
 	SHA256  map[string]string `json:"sha256"` // image, initramfs, verifier, config, series
 	Machine map[string]string `json:"machine"`
 	Key     string            `json:"key"` // hash of all that the verdict depends on
+	Inputs  key.Inputs        `json:"-"`   // all that the verdict depends on
 
 	Run   string `json:"run,omitempty"`   // the checks this selects are all that ran
 	Count int    `json:"count,omitempty"` // how often they ran, if not once

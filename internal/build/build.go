@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ import (
 	"bzmage/internal/config"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/key"
 	"bzmage/internal/plain"
 )
 
@@ -32,16 +34,18 @@ import (
 type Params struct {
 	Make     kbuild.Make
 	Config   config.Result
-	Release  string            // uname -r the image must say
-	Compiler string            // first line of the compiler's --version
-	Linker   string            // the same of the linker
-	Inputs   map[string]string // everything that goes in, by hash or version
-	Touched  []Touch           // who touched which files of the tree
-	Dist     string            // the folder to make
-	Modules  []string          // modules of make's folder that go into the dist, for the guest
-	Notes    []string          // files of make's folder that go into the dist by their path; one that is not there is left out
-	Log      string            // file for what make prints
-	Count    bool              // spend two seconds to learn how many steps a first build has
+	Release  string       // uname -r the image must say
+	Compiler string       // first line of the compiler's --version
+	Linker   string       // the same of the linker
+	Inputs   key.Inputs   // everything that goes in beside what make is told, by hash or version
+	Hashes   *key.Hashes  // of files read before; nil: none
+	Touched  []Touch      // who touched which files of the tree
+	Dist     string       // the folder to make
+	Modules  []string     // modules of make's folder that go into the dist, for the guest
+	Notes    []string     // files of make's folder that go into the dist by their path; one that is not there is left out
+	Log      string       // file for what make prints
+	Count    bool         // spend two seconds to learn how many steps a first build has
+	Gate     func() error // asked before a dist takes the place of the old one, and may say no; nil: nobody objects
 	Progress func(done, total int, file string)
 }
 
@@ -62,15 +66,15 @@ type File struct {
 
 // Result is build.json.
 type Result struct {
-	Arch    string            `json:"arch"`
-	Release string            `json:"release"`
-	Image   string            `json:"image"` // the file that boots
-	Files   []File            `json:"files"`
-	Inputs  map[string]string `json:"inputs"`
-	Key     string            `json:"key"` // hash of the inputs
-	Command string            `json:"command"`
-	Steps   int               `json:"steps"` // what make did
-	Seconds float64           `json:"seconds"`
+	Arch    string     `json:"arch"`
+	Release string     `json:"release"`
+	Image   string     `json:"image"` // the file that boots
+	Files   []File     `json:"files"`
+	Inputs  key.Inputs `json:"inputs"`
+	Key     string     `json:"key"` // hash of the inputs
+	Command string     `json:"command"`
+	Steps   int        `json:"steps"` // what make did
+	Seconds float64    `json:"seconds"`
 
 	Toolchain Toolchain `json:"toolchain"`
 
@@ -90,16 +94,29 @@ func (r Result) File(name string) (File, bool) {
 // Path returns where the file of that name lies.
 func (r Result) Path(name string) string { return filepath.Join(r.Dist, name) }
 
+// Look returns the dist that Build would keep, or the beginning of a new one
+// and why: the inputs that changed, or the files that are gone or altered. It
+// writes nothing.
+func Look(p Params) (Result, []key.Change) {
+	in := p.Inputs.With(p.Make.Inputs(p.targets()...)).With(key.Inputs{"modules": strings.Join(p.Modules, " ")})
+	res := Result{
+		Arch: p.Make.Arch.Name, Release: p.Release, Image: p.Make.Arch.BootImage().Name, Dist: p.Dist,
+		Inputs: in, Key: in.Sum(stage), Command: p.Make.Repeat(p.Make.Arch.Targets...),
+		Toolchain: Toolchain{Name: p.Make.Toolchain.String(), Compiler: p.Compiler, Linker: p.Linker},
+	}
+	old, why := p.kept(res)
+	if len(why) > 0 {
+		return res, why
+	}
+	return old, nil
+}
+
 // Build compiles the target, or keeps the dist that is there when nothing
 // that goes in has changed and nothing of it was touched.
 func Build(ctx context.Context, p Params) (Result, error) {
-	res := Result{
-		Arch: p.Make.Arch.Name, Release: p.Release, Image: p.Make.Arch.BootImage().Name, Dist: p.Dist,
-		Inputs: p.Inputs, Key: p.key(), Command: p.Make.Repeat(p.targets()...),
-		Toolchain: Toolchain{Name: p.Make.Toolchain.String(), Compiler: p.Compiler, Linker: p.Linker},
-	}
-	if old, ok := p.kept(res); ok {
-		return old, nil
+	res, why := Look(p)
+	if len(why) == 0 {
+		return res, nil
 	}
 	start := time.Now()
 	steps, err := p.make(ctx)
@@ -113,35 +130,36 @@ func Build(ctx context.Context, p Params) (Result, error) {
 	if res.Toolchain.Kernel, err = p.madeBy(); err != nil {
 		return Result{}, err
 	}
+	if p.Gate != nil {
+		if err := p.Gate(); err != nil {
+			return Result{}, err
+		}
+	}
 	return p.collect(res)
 }
 
-func (p Params) key() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "build 2\n%q\n", p.Make.Argv(p.targets()...))
-	if len(p.Modules) > 0 {
-		fmt.Fprintf(h, "modules %q\n", p.Modules)
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Inputs)) {
-		fmt.Fprintf(h, "%s=%s\n", name, p.Inputs[name])
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
+// stage is raised when the same inputs would give another dist.
+const stage = "build 3"
 
-// kept returns the dist when it was built of the same things and each of its
-// files is what was built.
-func (p Params) kept(want Result) (Result, bool) {
+// kept returns the earlier dist, and why it is not one of the same things: an
+// input, or a file that is not what was built.
+func (p Params) kept(want Result) (Result, []key.Change) {
 	old, err := Load(p.Dist)
-	if err != nil || old.Key != want.Key {
-		return Result{}, false
+	if err != nil {
+		return Result{}, key.First()
 	}
+	if why := want.Inputs.Since(old.Inputs); len(why) > 0 {
+		return Result{}, why
+	}
+	if old.Key != want.Key {
+		return Result{}, key.NewStage()
+	}
+	files := map[string]string{}
 	for _, f := range old.Files {
-		if got, err := hashFile(filepath.Join(p.Dist, f.Name)); err != nil || got.Size != f.Size || got.SHA256 != f.SHA256 {
-			return Result{}, false
-		}
+		files[f.Name] = f.SHA256
 	}
 	old.Kept = true
-	return old, true
+	return old, key.Files(files, func(name string) (string, error) { return p.Hashes.Sum(filepath.Join(p.Dist, name)) })
 }
 
 // Load reads the build.json of a dist.

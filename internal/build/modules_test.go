@@ -71,11 +71,13 @@ func TestModules(t *testing.T) {
 // What is wanted decides what is kept.
 func TestModulesAreInTheKey(t *testing.T) {
 	p := tree(t, goodRecipe)
-	none := p.key()
-	p.Modules = []string{"a.ko", "b.ko"}
-	two := p.key()
-	p.Modules = []string{"b.ko", "a.ko"}
-	if other := p.key(); none == two || two == other {
+	of := func(modules ...string) string {
+		p.Modules = modules
+		res, _ := Look(p)
+		return res.Key
+	}
+	none, two := of(), of("a.ko", "b.ko")
+	if other := of("b.ko", "a.ko"); none == two || two == other {
 		t.Errorf("keys %s, %s, %s", none, two, other)
 	}
 	if got := p.targets(); got[len(got)-1] != "modules" {

@@ -27,6 +27,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/key"
 	"bzmage/internal/patch"
 	"bzmage/internal/unpack"
 )
@@ -41,6 +42,10 @@ type Params struct {
 	LogDir  string      // created as needed
 	Reports string      // the folder of the reports, created as needed; empty: none are written
 	Log     *logrus.Logger
+
+	Kept   string      // where a look that found nothing new is kept; empty: nowhere
+	Inputs key.Inputs  // identity of the tree and the series, and of what looks at them
+	Hashes *key.Hashes // of files read before; nil: none
 }
 
 // The levels of findings, as checkpatch names them. Every one is an error.
@@ -81,6 +86,7 @@ type Result struct {
 	Patches  []string  `json:"patches"`  // that were looked at, in the order of the series
 	Findings []Finding `json:"findings"` // in the order of the series and of the lines
 	Stale    []Accept  `json:"stale"`    // accepted, and not found any more
+	Kept     bool      `json:"-"`        // nothing had to be looked at
 }
 
 // New returns the findings nobody accepted.
@@ -100,6 +106,14 @@ func Run(ctx context.Context, p Params) (Result, error) {
 	}
 	if err := prepare(p); err != nil {
 		return Result{}, err
+	}
+	in, err := p.inputs()
+	if err != nil {
+		return Result{}, err
+	}
+	if old, why := p.look(in); len(why) == 0 && p.Kept != "" && p.Patches == nil {
+		old.Result.Kept = true
+		return old.Result, p.finish(old.Result)
 	}
 	docs, err := load(p.Series)
 	if err != nil {
@@ -125,14 +139,22 @@ func Run(ctx context.Context, p Params) (Result, error) {
 		res.Findings = append(res.Findings, locate(docs[i], found)...)
 	}
 	res.Stale = append(res.Stale, settle(res.Findings, accepts, docs, res.Patches)...)
+	if err := p.finish(res); err != nil {
+		return Result{}, err
+	}
+	if err := verdict(p, res); err != nil {
+		return res, err
+	}
+	return res, p.keep(in, res)
+}
+
+// finish says what is stale, and writes the reports.
+func (p Params) finish(res Result) error {
 	for _, a := range res.Stale {
 		p.Log.Warnf("%s accepts %s in %s, which is not found there any more: delete its [[accept]]",
 			filepath.Join(p.Folder, baselineName), a.Type, a.Patch)
 	}
-	if err := p.write(res); err != nil {
-		return Result{}, err
-	}
-	return res, verdict(p, res)
+	return p.write(res)
 }
 
 // load reads the patches of a series.

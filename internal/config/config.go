@@ -15,24 +15,26 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/key"
 	"bzmage/internal/run"
 )
 
 // Params is what a configuration is made of.
 type Params struct {
 	Make      kbuild.Make
-	Base      string   // make target, such as tinyconfig
-	Fragments []string // paths, laid over in order
-	Partial   bool     // only a part of the series is applied: what the rest brings may be missing
-	Root      string   // what the fragments' names in messages are relative to
-	Target    []string // line, arch and flavour: what an allowance may be limited to
-	Inputs    string   // identity of the tree and the toolchain: when it changes, all is done again
-	Log       string   // file for what make prints
+	Base      string     // make target, such as tinyconfig
+	Fragments []string   // paths, laid over in order
+	Partial   bool       // only a part of the series is applied: what the rest brings may be missing
+	Root      string     // what the fragments' names in messages are relative to
+	Target    []string   // line, arch and flavour: what an allowance may be limited to
+	Inputs    key.Inputs // identity of the tree, as far as Kconfig reads it, and of the toolchain
+	Log       string     // file for what make prints
 }
 
 // Result describes a .config that holds all that was asked for.
@@ -40,11 +42,35 @@ type Result struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
 	Asked  int    `json:"asked"` // options of the fragments
-	Key    string `json:"key"`   // identity of all that went in
+	Key    string `json:"key"`   // hash of all that went in
 	Kept   bool   `json:"-"`     // nothing had to be done
+
+	Inputs key.Inputs `json:"inputs"` // what went in
 
 	Allowed []Allowed   `json:"allowed,omitempty"` // what was lost, and may be
 	Stale   []Allowance `json:"-"`                 // what may be lost, and was not
+}
+
+// Look returns what Configure would keep, or with what it would make anew also
+// why: the inputs that changed, or the file that was altered. It writes nothing.
+func Look(p Params) (Result, []key.Change, error) {
+	frag, err := ReadFragments(p.Root, p.Fragments)
+	if err != nil {
+		return Result{}, nil, err
+	}
+	res, why := p.look(frag)
+	return res, why, nil
+}
+
+func (p Params) look(frag Fragment) (Result, []key.Change) {
+	in := p.inputs(frag)
+	res := Result{Path: filepath.Join(p.Make.Obj, ".config"), Asked: len(frag.Asked()), Inputs: in, Key: in.Sum(stage)}
+	old, why := kept(res)
+	if len(why) > 0 {
+		return res, why
+	}
+	old.Stale = frag.stale(p.Target, old.Allowed)
+	return old, nil
 }
 
 // Configure makes the .config, or keeps the one that is there when nothing
@@ -54,12 +80,11 @@ func Configure(ctx context.Context, p Params) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	asked := frag.Asked()
-	res := Result{Path: filepath.Join(p.Make.Obj, ".config"), Asked: len(asked), Key: p.key(frag)}
-	if old, ok := kept(res); ok {
-		old.Stale = frag.stale(p.Target, old.Allowed)
-		return old, nil
+	res, why := p.look(frag)
+	if len(why) == 0 {
+		return res, nil
 	}
+	asked := frag.Asked()
 	if err := os.MkdirAll(p.Make.Obj, 0o755); err != nil {
 		return Result{}, fault.New(fault.Machine, "free some disk space", "configure: %w", err)
 	}
@@ -118,38 +143,55 @@ func (p Params) make(ctx context.Context, target string) error {
 	return nil
 }
 
-func (p Params) key(frag Fragment) string {
-	var b strings.Builder
+// stage is raised when the same inputs would give another result.
+const stage = "config 3"
+
+// inputs is everything that goes in, a fragment by its name. What make is told
+// matters but for the time, which no .config holds.
+func (p Params) inputs(frag Fragment) key.Inputs {
 	m := p.Make
-	fmt.Fprintf(&b, "config 2\n%s\n%s\n%q\n", p.Inputs, p.Base, []string{m.Src, m.Obj, m.Arch.Make, m.Arch.CrossCompile()})
+	m.Time = time.Time{}
+	in := p.Inputs.With(m.Inputs(p.Base, "olddefconfig")).With(key.Inputs{
+		"target": fmt.Sprint(p.Target), "partial": fmt.Sprint(p.Partial),
+		"fragments": strings.TrimPrefix(strings.Join(p.Fragments, " "), p.Root),
+	})
+	texts := map[string]string{}
 	// With their places: what is kept names them.
 	for _, o := range frag.Lines {
-		fmt.Fprintln(&b, o, o.File, o.Line)
+		texts[o.File] += fmt.Sprintln(o, o.Line)
 	}
 	for _, a := range frag.Allows {
-		fmt.Fprintln(&b, a, a.File, a.Line)
+		texts[a.File] += fmt.Sprintln(a, a.Line)
 	}
-	fmt.Fprintln(&b, p.Target, p.Partial)
-	return digest([]byte(b.String()))
+	for file, text := range texts {
+		in[file] = digest([]byte(text))
+	}
+	return in
 }
 
-// kept returns the earlier result when it was made of the same things and the
-// .config is still what was made.
-func kept(want Result) (Result, bool) {
+// kept returns the earlier result, and why it is not that of the same things:
+// an input, or the .config is not any more what was made.
+func kept(want Result) (Result, []key.Change) {
 	text, err := os.ReadFile(markPath(want))
 	if err != nil {
-		return Result{}, false
+		return Result{}, key.First()
 	}
 	var old Result
-	if json.Unmarshal(text, &old) != nil || old.Key != want.Key || old.Path != want.Path {
-		return Result{}, false
+	if json.Unmarshal(text, &old) != nil || old.Path != want.Path || old.Inputs == nil {
+		return Result{}, key.First()
 	}
-	config, err := os.ReadFile(want.Path)
-	if err != nil || digest(config) != old.SHA256 {
-		return Result{}, false
+	if why := want.Inputs.Since(old.Inputs); len(why) > 0 {
+		return Result{}, why
 	}
+	if old.Key != want.Key {
+		return Result{}, key.NewStage()
+	}
+	why := key.Files(map[string]string{".config": old.SHA256}, func(string) (string, error) {
+		config, err := os.ReadFile(want.Path)
+		return digest(config), err
+	})
 	old.Kept = true
-	return old, true
+	return old, why
 }
 
 func markPath(r Result) string { return filepath.Join(filepath.Dir(r.Path), "config.json") }

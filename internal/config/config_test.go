@@ -12,6 +12,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/key"
 )
 
 func TestParseFragment(t *testing.T) {
@@ -101,7 +102,7 @@ func fakeTree(t *testing.T, base string) Params {
 	a, _ := arch.Find("x86_64")
 	return Params{
 		Make: kbuild.Make{Src: src, Obj: filepath.Join(dir, "obj"), Arch: a},
-		Base: "tinyconfig", Fragments: []string{filepath.Join(dir, "f.config")}, Inputs: "tree 1", Log: filepath.Join(dir, "log"),
+		Base: "tinyconfig", Fragments: []string{filepath.Join(dir, "f.config")}, Inputs: key.Inputs{"tree": "1"}, Log: filepath.Join(dir, "log"),
 	}
 }
 
@@ -128,7 +129,7 @@ func TestConfigure(t *testing.T) {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}
 	for what, change := range map[string]func(){
-		"other inputs":     func() { p.Inputs = "tree 2" },
+		"other inputs":     func() { p.Inputs = key.Inputs{"tree": "2"} },
 		"another fragment": func() { write(t, p.Fragments[0], "CONFIG_A=y\n") },
 		"a touched result": func() { write(t, res.Path, "CONFIG_A=m\n") },
 	} {

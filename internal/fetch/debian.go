@@ -29,6 +29,9 @@ const aptSilence = 3 * time.Minute
 // packageIndex is the index of the store that this source keeps.
 const packageIndex = "package"
 
+// installedIndex is the index with the sha256 of what dpkg has the md5 of.
+const installedIndex = "installed"
+
 var (
 	rePackage  = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 	reUpstream = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$`)
@@ -179,6 +182,12 @@ func (s *packageSource) fromInstalled(ctx context.Context, version string) (Arch
 		return Archive{}, fmt.Errorf("dpkg has no md5 of /%s", s.tarball())
 	}
 	file := filepath.Join(s.debian.root, s.tarball())
+	if r, ok := s.store.lookup(installedIndex, version+" "+want); ok {
+		// These bytes had the md5 when all of them were read.
+		if sum, err := s.store.hashes.SumContext(ctx, file); err == nil && sum == r.SHA256 {
+			return s.archive(file, sum, version)
+		}
+	}
 	m, h := md5.New(), sha256.New()
 	if err := readAll(ctx, file, io.MultiWriter(m, h)); err != nil {
 		return Archive{}, err
@@ -186,7 +195,21 @@ func (s *packageSource) fromInstalled(ctx context.Context, version string) (Arch
 	if got := hexSum(m); got != want {
 		return Archive{}, fmt.Errorf("%s has changed since it was installed: md5 %s, dpkg says %s", file, got, want)
 	}
+	if err := s.noteInstalled(ctx, file, version+" "+want, hexSum(h)); err != nil {
+		return Archive{}, err
+	}
 	return s.archive(file, hexSum(h), version)
+}
+
+// noteInstalled remembers which sha256 goes with the md5 that dpkg has.
+func (s *packageSource) noteInstalled(ctx context.Context, file, key, sum string) error {
+	if s.Look {
+		return nil
+	}
+	if _, err := s.store.hashes.SumContext(ctx, file); err != nil {
+		return err
+	}
+	return s.store.remember(installedIndex, key, record{SHA256: sum, Origin: file})
 }
 
 // candidate returns the version that apt would install, if the line takes it.
@@ -211,11 +234,13 @@ func (s *packageSource) candidate(ctx context.Context) (string, error) {
 func (s *packageSource) fromApt(ctx context.Context, version string) (Archive, error) {
 	origin := s.Line.Package + "=" + version
 	key := safeName(origin)
-	unlock, err := s.store.lock(ctx, key, s.lim)
-	if err != nil {
-		return Archive{}, err
+	if !s.Look {
+		unlock, err := s.store.lock(ctx, key, s.lim)
+		if err != nil {
+			return Archive{}, err
+		}
+		defer unlock()
 	}
-	defer unlock()
 	if r, path, err := s.store.recall(ctx, packageIndex, origin); err == nil {
 		return s.archive(path, r.SHA256, version)
 	}

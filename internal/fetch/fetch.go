@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 
 	"bzmage/internal/fault"
 	"bzmage/internal/kernels"
+	"bzmage/internal/key"
 	"bzmage/internal/keyring"
 )
 
@@ -47,6 +49,7 @@ type Params struct {
 	Sources  map[string]kernels.Source // kernels.File.Sources
 	Override string                    // KERNEL_SOURCE: a tarball or a folder; "" = none
 	Offline  bool                      // ask nothing of the network
+	Look     bool                      // write nothing, and ask nothing of the network: for a look at what is here
 	Fresh    bool                      // ask also what could not be reached a moment ago
 	Keys     keyring.Keys              // for sums-signed, and to know a signature for tar-signed
 	Cache    string                    // bzmage's cache folder, created as needed
@@ -91,7 +94,11 @@ type source interface {
 // or what KERNEL_SOURCE names. A source that cannot is logged as a warning;
 // when none can, the error lists the reason of each.
 func Fetch(ctx context.Context, p Params) (Archive, error) {
-	return newFetcher(p).fetch(ctx)
+	f := newFetcher(p)
+	if !p.Look {
+		defer func() { _ = f.store.hashes.Save() }() // or the next run reads the files again
+	}
+	return f.fetch(ctx)
 }
 
 // Available returns the name of the first source that could deliver the
@@ -117,9 +124,10 @@ func newFetcher(p Params) *fetcher {
 		p.Log.SetOutput(io.Discard)
 	}
 	p.Progress = Throttle(p.Progress)
+	p.Offline = p.Offline || p.Look
 	return &fetcher{
 		Params: p,
-		store:  store{dir: p.Cache, log: p.Log},
+		store:  store{dir: p.Cache, log: p.Log, look: p.Look, hashes: key.NewHashes(filepath.Join(p.Cache, "index", "hashes.json"))},
 		lim:    defaultLimits(),
 		getenv: environment,
 		debian: defaultDebianPaths(),

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -32,14 +31,12 @@ func (f *fetcher) override(ctx context.Context) (Archive, error) {
 		a.Folder = true
 		return a, nil
 	}
-	h := sha256.New()
-	if err := readAll(ctx, path, h); err != nil {
+	if a.SHA256, err = f.store.hashes.SumContext(ctx, path); err != nil {
 		if ctx.Err() != nil {
 			return Archive{}, err
 		}
 		return Archive{}, overrideError(path, err)
 	}
-	a.SHA256 = hexSum(h)
 	return a, nil
 }
 

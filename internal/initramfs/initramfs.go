@@ -24,6 +24,7 @@ import (
 
 	"bzmage/internal/fault"
 	"bzmage/internal/guest"
+	"bzmage/internal/key"
 )
 
 // Params says what to build.
@@ -33,7 +34,8 @@ type Params struct {
 	Module       string // the root folder of bzmage's Go module
 	CheckPackage string // the package of the checks; empty: ./verify
 	Extra        []Extra
-	Shell        bool // put a shell in, for a person
+	Shell        bool        // put a shell in, for a person
+	Hashes       *key.Hashes // of files read before; nil: none
 	Log          *logrus.Logger
 }
 
@@ -47,6 +49,10 @@ type Result struct {
 	Checks   []string `json:"checks"`   // names of the checks in it, which a boot has to report
 	Go       string   `json:"go"`       // version of the toolchain
 	Files    []File   `json:"files"`    // in the archive's order
+
+	Inputs key.Inputs `json:"inputs"` // what went in
+	Key    string     `json:"key"`    // hash of the inputs
+	Kept   bool       `json:"-"`      // nothing had to be done
 }
 
 // File is a regular file in the archive.
@@ -59,9 +65,32 @@ type File struct {
 // folders are the mount points of the guest and the folder it runs checks in.
 func folders() []string { return []string{"bin", "dev", "etc", "proc", "sys", "tmp", "verify"} }
 
-// Build builds the programs and packs them. Until all is done, an archive of
-// an earlier run stays as it is.
+// Build builds the programs and packs them, or keeps the archive that is there
+// when nothing that goes in has changed. Until all is done, an archive of an
+// earlier run stays as it is.
 func Build(ctx context.Context, p Params) (Result, error) {
+	p = p.complete()
+	if err := os.MkdirAll(p.Dir, 0o755); err != nil {
+		return Result{}, machine(err)
+	}
+	var err error
+	if p.Dir, err = filepath.Abs(p.Dir); err != nil { // go runs in another folder
+		return Result{}, machine(err)
+	}
+	lock := flock.New(filepath.Join(p.Dir, ".initramfs-"+p.Arch+".lock"))
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
+		return Result{}, machine(err)
+	}
+	defer lock.Close() // nothing to be done about an error
+	old, why, err := p.look()
+	if err != nil || len(why) == 0 {
+		return old, err
+	}
+	return p.build(ctx, old.Inputs)
+}
+
+// complete fills in what was left out.
+func (p Params) complete() Params {
 	if p.CheckPackage == "" {
 		p.CheckPackage = "./verify"
 	}
@@ -69,24 +98,11 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		p.Log = logrus.New()
 		p.Log.SetOutput(io.Discard)
 	}
-	if err := os.MkdirAll(p.Dir, 0o755); err != nil {
-		return Result{}, machine(err)
-	}
-	dir, err := filepath.Abs(p.Dir) // go runs in another folder
-	if err != nil {
-		return Result{}, machine(err)
-	}
-	p.Dir = dir
-	lock := flock.New(filepath.Join(p.Dir, ".initramfs-"+p.Arch+".lock"))
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
-		return Result{}, machine(err)
-	}
-	defer lock.Close() // nothing to be done about an error
-	return p.build(ctx)
+	return p
 }
 
 // build is Build under its lock.
-func (p Params) build(ctx context.Context) (Result, error) {
+func (p Params) build(ctx context.Context, in key.Inputs) (Result, error) {
 	// A run that was killed may have left it; nobody else uses it now.
 	scratch := filepath.Join(p.Dir, ".initramfs-"+p.Arch)
 	if err := errors.Join(os.RemoveAll(scratch), os.Mkdir(scratch, 0o755)); err != nil {
@@ -98,7 +114,7 @@ func (p Params) build(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Path: filepath.Join(p.Dir, "initramfs-"+p.Arch+".cpio"), Arch: p.Arch, Go: b.version}
+	res := Result{Path: p.archive(), Arch: p.Arch, Go: b.version, Inputs: in, Key: in.Sum(stage)}
 	entries, err := b.programs(ctx)
 	if err != nil {
 		return Result{}, err
@@ -113,6 +129,10 @@ func (p Params) build(ctx context.Context) (Result, error) {
 	more, err := extra(p.Extra, append(entries, data...))
 	if err != nil {
 		return Result{}, err
+	}
+	// What was edited meanwhile may be in it, or not.
+	if now, err := p.inputs(); err != nil || len(now.Since(in)) > 0 {
+		res.Key = ""
 	}
 	if err := res.write(slices.Concat(entries, data, more)); err != nil {
 		return Result{}, machine(err)

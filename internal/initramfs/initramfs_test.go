@@ -286,10 +286,18 @@ func TestRunsAtTheSameTime(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	kept := 0
 	for _, r := range results {
+		if r.Kept {
+			kept++
+		}
+		r.Kept = results[0].Kept
 		if d := cmp.Diff(results[0], r); d != "" || r.SHA256 == "" {
 			t.Error(d)
 		}
+	}
+	if kept != 2 {
+		t.Errorf("%d of three runs kept what was there", kept)
 	}
 }
 

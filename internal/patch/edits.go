@@ -39,6 +39,10 @@ func Edits(ctx context.Context, t unpack.Tree) ([]Edit, error) {
 		return nil, err
 	}
 	defer done()
+	return s.edits(ctx)
+}
+
+func (s *store) edits(ctx context.Context) ([]Edit, error) {
 	w := newWalk(s)
 	if err := w.run(ctx); err != nil {
 		return nil, machine(err, "look for edits in the tree")

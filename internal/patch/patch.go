@@ -60,6 +60,11 @@ type Result struct {
 	Digest  string    `json:"digest"`  // sha256 over the series: names and contents, in order
 	Patches []Applied `json:"patches"` // in the order of the series
 	Changed []string  `json:"changed"` // tree files this run rewrote, created or removed, sorted
+
+	// Contents is what the series makes of the files that it changes, whatever
+	// patches do it: by path the sha256 and the mode, behind [Added] if it was
+	// not there, or [Removed].
+	Contents map[string]string `json:"-"`
 }
 
 // Applied is one patch of an applied series.
@@ -97,7 +102,7 @@ func Apply(ctx context.Context, p Params) (Result, error) {
 	}
 	defer s.close()
 	if s.settled(digest(series)) {
-		return s.state.Result, nil
+		return s.result(), nil
 	}
 	return apply(ctx, p, s, series)
 }
@@ -121,7 +126,10 @@ func apply(ctx context.Context, p Params, s *store, series []patchFile) (Result,
 		return Result{}, err
 	}
 	res := Result{Digest: report.Digest, Patches: report.applied(), Changed: pl.paths()}
-	return res, commit(ctx, p, s, pl, res)
+	if err := commit(ctx, p, s, pl, res); err != nil {
+		return res, err
+	}
+	return s.result(), nil
 }
 
 // Try tries the series on the pristine tree, in memory: the tree and what is

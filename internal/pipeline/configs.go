@@ -267,7 +267,7 @@ func (p Project) ConfigSnapshot(ctx context.Context) error {
 		src, err = p.Patch(ctx)
 		return src, err
 	}
-	results, err := targets(ctx, p, patched, (*kernel).configure)
+	results, err := targets(ctx, p, patched, configures)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (p Project) VerifyControl(ctx context.Context) (control.Report, error) {
 		return control.Report{}, err
 	}
 	a := p.Settings.Archs[0]
-	rd, err := initramfs.Load(filepath.Join(p.build("initramfs", a.Name), "initramfs-"+a.GOARCH+".cpio"))
+	rd, err := initramfs.Load(filepath.Join(p.initramfsDir(src.Line.Name, a), "initramfs-"+a.GOARCH+".cpio"))
 	if err != nil {
 		return control.Report{}, fault.New(fault.Machine, "run the same again", "the list of the checks: %w", err)
 	}

@@ -66,25 +66,15 @@ func (k *kernel) compile(ctx context.Context, a arch.Arch, p build.Params) (buil
 	if k.coverage() == nil {
 		return build.Build(ctx, p)
 	}
-	files, err := k.sources(ctx, a)
+	used, files, known, err := k.counted(ctx, a, p)
 	if err != nil {
 		return build.Result{}, err
-	}
-	text, err := json.Marshal([]any{p.Inputs, files})
-	if err != nil {
-		return build.Result{}, err
-	}
-	used := measured{Key: fmt.Sprintf("%x", sha256.Sum256(text)), Objects: coverage.Guess(files)}
-	old, known := k.measured(a)
-	if known = known && old.Key == used.Key; known {
-		used = old
 	}
 	tree := k.src.Tree.Src()
 	for {
-		if p.Make.Extra, err = variables(a, tree, used.Objects); err != nil {
-			return build.Result{}, fault.New(fault.Usage, "FLAVOUR=release go tool mage verify", "coverage: %w", err)
+		if err := k.count(a, &p, used); err != nil {
+			return build.Result{}, err
 		}
-		p.Notes = coverage.NotesOf(used.Objects)
 		res, err := build.Build(ctx, p)
 		if err != nil || known && res.Kept {
 			return res, err
@@ -98,6 +88,32 @@ func (k *kernel) compile(ctx context.Context, a arch.Arch, p build.Params) (buil
 			return res, k.remember(a, used)
 		}
 	}
+}
+
+// counted returns which objects are to count, of which sources, and whether an
+// earlier build of the same things found them; else they are a guess.
+func (k *kernel) counted(ctx context.Context, a arch.Arch, p build.Params) (used measured, files []string, known bool, err error) {
+	if files, err = k.sources(ctx, a); err != nil {
+		return used, nil, false, err
+	}
+	text, err := json.Marshal([]any{p.Inputs, files})
+	if err != nil {
+		return used, nil, false, err
+	}
+	used = measured{Key: fmt.Sprintf("%x", sha256.Sum256(text)), Objects: coverage.Guess(files)}
+	if old, ok := k.measured(a); ok && old.Key == used.Key {
+		return old, files, true, nil
+	}
+	return used, files, false, nil
+}
+
+// count has the objects count what is run of them.
+func (k *kernel) count(a arch.Arch, p *build.Params, used measured) (err error) {
+	if p.Make.Extra, err = variables(a, k.src.Tree.Src(), used.Objects); err != nil {
+		return fault.New(fault.Usage, "FLAVOUR=release go tool mage verify", "coverage: %w", err)
+	}
+	p.Notes = coverage.NotesOf(used.Objects)
+	return nil
 }
 
 // sources are the files of the series that code is made of, if this machine

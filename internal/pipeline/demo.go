@@ -42,7 +42,7 @@ func (p Project) Demo(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	choice, err := qemu.Choose(ctx, a, p.build("kvm"))
+	choice, err := qemu.Choose(ctx, a, p.build("kvm"), k.tools[a.QEMU])
 	if err != nil {
 		return err
 	}

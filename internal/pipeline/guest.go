@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 	"bzmage/internal/boot"
 	"bzmage/internal/build"
 	"bzmage/internal/fault"
-	"bzmage/internal/guest"
 	"bzmage/internal/initramfs"
 	"bzmage/internal/kernels"
 	"bzmage/internal/qemu"
@@ -63,13 +61,16 @@ func (k *kernel) guestFiles(a arch.Arch) ([]initramfs.Extra, error) {
 	return files, nil
 }
 
+// moduleNames begins the names of modules in the archive: guest.ModulesDir.
+const moduleNames = "verify/modules/"
+
 // guestModules are the modules of a dist, by names that sort in the order they
 // are loaded in.
 func (k *kernel) guestModules(b build.Result) []initramfs.Extra {
 	var files []initramfs.Extra
 	for i, m := range k.guest().Modules {
 		name := fmt.Sprintf("%03d-%s", i, filepath.Base(m))
-		files = append(files, initramfs.Extra{Name: path.Join(guest.ModulesDir[1:], name), Path: b.Path(filepath.Join(build.ModulesDir, m)), Mode: 0o644})
+		files = append(files, initramfs.Extra{Name: moduleNames + name, Path: b.Path(filepath.Join(build.ModulesDir, m)), Mode: 0o644})
 	}
 	return files
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/jobserver"
 	"bzmage/internal/kbuild"
+	"bzmage/internal/key"
 	"bzmage/internal/patch"
 	"bzmage/internal/tools"
 )
@@ -27,11 +29,12 @@ import (
 type kernel struct {
 	p     Project
 	src   Patched
-	tools map[string]string // name: version
+	tools map[string]string // name: version; and what they are made of, as [tools.Identity] has it
 	jobs  *jobserver.Server
 
-	partial bool   // only a part of the series is applied
-	aside   string // where the results of a trial lie; empty: where a user looks for them
+	checked func() error // waits for what looks at the series beside the build; nil: nothing does
+	partial bool         // only a part of the series is applied
+	aside   string       // where the results of a trial lie; empty: where a user looks for them
 }
 
 // look looks for the tools of the uses, or for all.
@@ -68,7 +71,12 @@ func (p Project) need(ctx context.Context, uses ...tools.Use) (map[string]string
 			versions[f.Name] = f.Version
 		}
 	}
-	return versions, nil
+	if !slices.Contains(uses, tools.ForBuild) {
+		return versions, nil
+	}
+	made, err := tools.Identity(ctx, p.Hashes, p.Settings.Archs, p.Settings.Toolchain)
+	maps.Copy(versions, made)
+	return versions, err
 }
 
 // newKernel makes the job slots; versions are those of [Project.need]. Close it.
@@ -140,23 +148,23 @@ func (k *kernel) time() time.Time {
 }
 
 // inputs is everything that goes into a target's build, by hash or version.
-func (k *kernel) inputs(a arch.Arch) map[string]string {
-	in := map[string]string{
+func (k *kernel) inputs(a arch.Arch) key.Inputs {
+	return k.toolInputs(a).With(key.Inputs{
 		"source":       k.src.Tree.ID,
 		"source.from":  k.src.Tree.Archive.Origin,
 		"series":       k.src.Series.Digest,
 		"localversion": k.src.Line.LocalVersion,
+		"edits":        k.src.edits(),
+	})
+}
+
+// edits is a hash of what a person changed in the tree; empty: nothing.
+func (s Patched) edits() string {
+	if len(s.Edits) == 0 {
+		return ""
 	}
-	if len(k.src.Edits) > 0 {
-		text, _ := json.Marshal(k.src.Edits)
-		in["edits"] = fmt.Sprintf("%x", sha256.Sum256(text))
-	}
-	for _, t := range tools.Of(tools.Table([]arch.Arch{a}, k.p.Settings.Toolchain), tools.ForBuild) {
-		if v := k.tools[t.Name]; v != "" {
-			in["tool."+t.Name] = v
-		}
-	}
-	return in
+	text, _ := json.Marshal(s.Edits)
+	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
 // configure makes the .config of a target.
@@ -165,18 +173,12 @@ func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, err
 	if err != nil {
 		return config.Result{}, err
 	}
-	in, err := json.Marshal(k.inputs(a))
-	if err != nil {
-		return config.Result{}, err
-	}
-	m := k.make(a)
-	res, err := config.Configure(ctx, config.Params{
-		Make: m, Base: k.src.Line.Base, Fragments: k.fragments(a), Root: k.p.Root, Partial: k.partial,
-		Target: []string{k.src.Line.Name, a.Name, k.p.Settings.Flavour}, Inputs: string(in), Log: log,
-	})
+	p := k.configParams(a)
+	p.Log = log
+	res, err := config.Configure(ctx, p)
 	if err != nil {
 		// A patch that breaks Kconfig, a disk that is full: make says so here.
-		why := build.Params{Make: m, Compiler: k.tools[m.Toolchain.Compiler(a)], Touched: k.touched(), Log: log}
+		why := build.Params{Make: p.Make, Compiler: k.tools[p.Make.Toolchain.Compiler(a)], Touched: k.touched(), Log: log}
 		return res, why.Explain(err)
 	}
 	if !k.partial {
@@ -211,25 +213,22 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	if err != nil {
 		return build.Result{}, err
 	}
-	in := k.inputs(a)
-	in["config"] = cfg.SHA256
-	tc := k.p.Settings.Toolchain
-	dist := k.out("dist", k.p.target(a))
-	if err := os.MkdirAll(filepath.Dir(dist), 0o755); err != nil {
+	p := k.buildParams(a, cfg)
+	if err := os.MkdirAll(filepath.Dir(p.Dist), 0o755); err != nil {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
 	start := time.Now()
-	res, err := k.compile(ctx, a, build.Params{
-		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
-		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
-		Modules: k.guest().Modules, Dist: dist, Log: log, Count: k.p.UI.Terminal(),
-		Progress: func(done, total int, file string) {
-			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
-		},
-	})
+	p.Touched, p.Log, p.Count, p.Gate = k.touched(), log, k.p.UI.Terminal(), k.wait
+	p.Progress = func(done, total int, file string) {
+		k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
+	}
+	res, err := k.compile(ctx, a, p)
 	k.p.UI.Progress(a.Name, "")
 	if err == nil && !res.Kept {
 		err = k.unchanged(ctx, res)
+	}
+	if err == nil {
+		err = k.wait()
 	}
 	if err == nil {
 		k.p.UI.Log.Infof("build: %s: %s in %s%s", a.Name, res.Release, k.p.short(res.Path(res.Image)), took(res))
@@ -284,20 +283,15 @@ func (p Project) short(path string) string {
 
 // Config makes the .config of every target.
 func (p Project) Config(ctx context.Context) ([]config.Result, error) {
-	return targets(ctx, p, p.Patch, (*kernel).configure)
+	return targets(ctx, p, p.Patch, configures)
 }
 
-// Build compiles every target, all at once.
-func (p Project) Build(ctx context.Context) ([]build.Result, error) {
-	checked := func(ctx context.Context) (Patched, error) {
-		src, _, err := p.Checkpatch(ctx)
-		return src, err
-	}
-	return targets(ctx, p, checked, (*kernel).build)
+func configures(ctx context.Context, k *kernel) ([]config.Result, error) {
+	return each(ctx, k.p.Settings.Archs, k.configure)
 }
 
-// targets runs f for every target of the tree that source delivers.
-func targets[T any](ctx context.Context, p Project, source func(context.Context) (Patched, error), f func(*kernel, context.Context, arch.Arch) (T, error)) ([]T, error) {
+// targets runs f for the targets of the tree that source delivers.
+func targets[T any](ctx context.Context, p Project, source func(context.Context) (Patched, error), f func(context.Context, *kernel) ([]T, error)) ([]T, error) {
 	versions, err := p.need(ctx, tools.ForBuild)
 	if err != nil {
 		return nil, err
@@ -311,5 +305,5 @@ func targets[T any](ctx context.Context, p Project, source func(context.Context)
 		return nil, err
 	}
 	defer k.close()
-	return each(ctx, p.Settings.Archs, func(ctx context.Context, a arch.Arch) (T, error) { return f(k, ctx, a) })
+	return f(ctx, k)
 }

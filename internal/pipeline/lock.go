@@ -19,6 +19,7 @@ import (
 const lockName = ".lock"
 
 // Lock takes the checkout for this run; a second run waits, saying for whom.
+// With its release goes what the run learned of files.
 //
 // The programs that are started inherit the lock (flock(2): it belongs to the
 // open file): when bzmage is killed and leaves some of them running, the next
@@ -57,6 +58,7 @@ func (p Project) Lock(ctx context.Context) (release func(), err error) {
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt(fmt.Appendf(nil, "process %d since %s\n", os.Getpid(), time.Now().Format(time.TimeOnly)), 0)
 	return func() {
+		_ = p.Hashes.Save() // or the next run reads what this one did
 		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
 		f.Close()
 	}, nil

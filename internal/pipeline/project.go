@@ -16,6 +16,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/kernels"
+	"bzmage/internal/key"
 	"bzmage/internal/keyring"
 	"bzmage/internal/settings"
 	"bzmage/internal/ui"
@@ -30,6 +31,9 @@ type Project struct {
 	Settings settings.Settings
 	Force    bool // boot again what has a verdict
 	Keys     keyring.Keys
+	Hashes   *key.Hashes // of files read before; nil: none
+	chosen   *chosen     // the line of this run, once it is known; nil: it is chosen anew each time
+	looking  bool        // nothing is written, and no network asked
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
 }
@@ -70,7 +74,12 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	return Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}, kbuild.CheckPath(root)
+	p := Project{Root: root, Module: root, File: file, Settings: set, Keys: keys, chosen: &chosen{}}
+	p.Hashes = key.NewHashes(p.build("hashes.json"))
+	if set.CI {
+		p.Hashes.Distrust() // a build folder that was kept may come from another machine
+	}
+	return p, kbuild.CheckPath(root)
 }
 
 // path joins a path below the checkout.

@@ -79,6 +79,7 @@ func realKernel(t *testing.T, line, source string) {
 	breaks := newBreaker(t, p, line, names)
 	t.Run("nothing changed", func(t *testing.T) {
 		before := logTimes(t, p, line)
+		wantPlan(t, p, nil)
 		r, err := verify(t, p)
 		if err != nil {
 			t.Fatal(err)
@@ -94,6 +95,7 @@ func realKernel(t *testing.T, line, source string) {
 	})
 	t.Run("panic in start-up", func(t *testing.T) {
 		breaks.addPatch(t, "\tpanic(\"bzmage test\\n\");\n")
+		wantPlan(t, p, map[string]string{"patch": Run, "checkpatch": Run, "build": Run, "boot": Run}) // no Kconfig, no selftest
 		r, err := verify(t, p)
 		wantVerdicts(t, r, err, boot.Crashed, fault.Crashed, "panic: bzmage test")
 		wantIn(t, r, "rand_break")

@@ -13,10 +13,7 @@ import (
 // guest. That some do not build, or none, is for the guest's check to say: it
 // stands in the manifest.
 func (k *kernel) selftests(ctx context.Context, a arch.Arch) ([]initramfs.Extra, error) {
-	res, err := selftest.Build(ctx, selftest.Params{
-		Tree: k.src.Tree.Src(), Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.tools[k.p.Settings.Toolchain.Compiler(a)],
-		Dir: k.p.build("selftest", k.src.Line.Name, k.p.target(a)),
-	})
+	res, err := selftest.Build(ctx, k.selftestParams(a))
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +23,17 @@ func (k *kernel) selftests(ctx context.Context, a arch.Arch) ([]initramfs.Extra,
 	if res.None != "" {
 		k.p.UI.Log.Warnf("selftest: %s: %s", a.Name, res.None)
 	}
-	files := []initramfs.Extra{{Name: "verify/selftest/" + selftest.Manifest, Path: filepath.Join(res.Dir, selftest.Manifest), Mode: 0o644}}
+	return selftestFiles(res), nil
+}
+
+// selftestNames begins the names of these files in the guest.
+const selftestNames = "verify/selftest/"
+
+// selftestFiles are the files of a result, as the guest gets to see them.
+func selftestFiles(res selftest.Result) []initramfs.Extra {
+	files := []initramfs.Extra{{Name: selftestNames + selftest.Manifest, Path: filepath.Join(res.Dir, selftest.Manifest), Mode: 0o644}}
 	for _, p := range res.Programs {
-		files = append(files, initramfs.Extra{Name: "verify/selftest/" + p.Name, Path: filepath.Join(res.Dir, p.Name), Mode: 0o755})
+		files = append(files, initramfs.Extra{Name: selftestNames + p.Name, Path: filepath.Join(res.Dir, p.Name), Mode: 0o755})
 	}
-	return files, nil
+	return files
 }

@@ -89,7 +89,7 @@ func (p Project) archive(ctx context.Context) (kernels.Line, string, fetch.Archi
 func (p Project) fetchParams(line kernels.Line) fetch.Params {
 	return fetch.Params{
 		Line: line, Sources: p.File.Sources, Override: p.Settings.KernelSource,
-		Cache: p.Settings.Cache, Log: p.UI.Log, Offline: p.Settings.Offline, Keys: p.Keys,
+		Cache: p.Settings.Cache, Log: p.UI.Log, Offline: p.Settings.Offline, Look: p.looking, Keys: p.Keys,
 	}
 }
 
@@ -102,12 +102,24 @@ func (p Project) choose(ctx context.Context) (kernels.Line, string, error) {
 	if p.Settings.KernelSource != "" {
 		return p.chooseBySource(ctx)
 	}
+	if p.chosen != nil && p.chosen.line.Name != "" {
+		return p.chosen.line, p.chosen.why, nil
+	}
 	line, choice, err := p.firstLine(ctx, false)
 	if err != nil && ctx.Err() == nil {
 		// What could not be reached a moment ago is asked after all.
 		line, choice, err = p.firstLine(ctx, true)
 	}
+	if p.chosen != nil && err == nil {
+		*p.chosen = chosen{line, choice}
+	}
 	return line, choice, err
+}
+
+// chosen is the line that a run chose, so that it asks the sources once.
+type chosen struct {
+	line kernels.Line
+	why  string
 }
 
 // firstLine returns the first line whose source can be had. Fresh asks also
@@ -189,29 +201,42 @@ func listEdits(edits []patch.Edit) string {
 // Checkpatch has the tree's own checkpatch look at the series. What it found is
 // returned beside an error, too.
 func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, error) {
-	line, _, err := p.choose(ctx)
+	src, err := p.toCheck(ctx)
 	if err != nil {
 		return Patched{}, checkpatch.Result{}, err
 	}
-	reports := p.build("reports", line.Name)
-	if err := checkpatch.Forget(reports); err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	src, err := p.Patch(ctx)
-	if err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	dir, err := p.log(src.Line.Name, "checkpatch")
-	if err != nil {
-		return Patched{}, checkpatch.Result{}, err
-	}
-	res, err := checkpatch.Run(ctx, checkpatch.Params{
-		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs,
-		LogDir: strings.TrimSuffix(dir, ".log"), Reports: reports, Log: p.UI.Log,
-	})
+	res, err := p.checkpatch(ctx, src)
 	if err != nil {
 		return Patched{}, res, err
 	}
-	p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted", len(res.Patches), len(res.Findings))
 	return src, res, nil
+}
+
+// toCheck applies the series; reports of an earlier look at it are gone then.
+func (p Project) toCheck(ctx context.Context) (Patched, error) {
+	line, _, err := p.choose(ctx)
+	if err != nil {
+		return Patched{}, err
+	}
+	if err := checkpatch.Forget(p.build("reports", line.Name)); err != nil {
+		return Patched{}, err
+	}
+	return p.Patch(ctx)
+}
+
+func (p Project) checkpatch(ctx context.Context, src Patched) (checkpatch.Result, error) {
+	dir, err := p.log(src.Line.Name, "checkpatch")
+	if err != nil {
+		return checkpatch.Result{}, err
+	}
+	params, err := p.checkpatchParams(src)
+	if err != nil {
+		return checkpatch.Result{}, err
+	}
+	params.LogDir, params.Reports = strings.TrimSuffix(dir, ".log"), p.build("reports", src.Line.Name)
+	res, err := checkpatch.Run(ctx, params)
+	if err == nil {
+		p.UI.Log.Infof("checkpatch: %d patches, nothing new found, %d accepted%s", len(res.Patches), len(res.Findings), ifKept(res.Kept))
+	}
+	return res, err
 }

@@ -2,16 +2,10 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/google/renameio/v2"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/boot"
@@ -32,6 +26,9 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err := errors.Join(p.checkSelection(), p.checkShell()); err != nil {
 		return report.Report{}, err
 	}
+	if p.Force {
+		p.Hashes.Distrust()
+	}
 	line, _, err := p.choose(ctx)
 	if err != nil {
 		return report.Report{}, err
@@ -44,7 +41,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	src, _, err := p.Checkpatch(ctx)
+	src, err := p.toCheck(ctx)
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -53,8 +50,8 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 		return report.Report{}, err
 	}
 	defer k.close()
-	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
-	if ctx.Err() != nil {
+	verdicts, err := beside(ctx, k, k.verdict)
+	if ctx.Err() != nil || verdicts == nil {
 		return report.Report{}, err
 	}
 	err = errors.Join(err, k.covered(verdicts))
@@ -136,7 +133,7 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	if err != nil {
 		return v, err
 	}
-	if old, ok := k.keptVerdict(v); ok && k.p.Settings.Checks.All() && !k.p.Force {
+	if old, why := k.lookVerdict(v); len(why) == 0 {
 		k.p.UI.Log.Infof("boot: %s: kept the verdict: same image, same checks, same machine", a.Name)
 		return old, nil
 	}
@@ -154,22 +151,20 @@ func (k *kernel) initramfs(ctx context.Context, a arch.Arch, b build.Result) (in
 		return initramfs.Result{}, err
 	}
 	extra = slices.Concat(extra, tests, k.guestModules(b))
-	return initramfs.Build(ctx, initramfs.Params{
-		Arch: a.GOARCH, Dir: k.p.build("initramfs", a.Name), Module: k.p.Module, Extra: extra, Shell: k.p.Settings.Checks.Shell, Log: k.p.UI.Log,
-	})
+	return initramfs.Build(ctx, k.initramfsParams(a, extra))
 }
 
 // newVerdict fills in what is known before the boot, and returns the machine
 // to boot.
 func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd initramfs.Result) (boot.Verdict, qemu.Machine, error) {
-	choice, err := qemu.Choose(ctx, a, k.p.build("kvm"))
+	choice, err := qemu.Choose(ctx, a, k.p.build("kvm"), k.tools[a.QEMU])
 	if err != nil {
 		return boot.Verdict{}, qemu.Machine{}, err
 	}
-	version, err := qemu.Version(ctx, a)
-	if err != nil {
-		return boot.Verdict{}, qemu.Machine{}, err
-	}
+	return k.verdictOf(a, choice, b, rd)
+}
+
+func (k *kernel) verdictOf(a arch.Arch, choice qemu.Choice, b build.Result, rd initramfs.Result) (boot.Verdict, qemu.Machine, error) {
 	m := k.machine(a, choice.Accel, b, rd)
 	argv, err := m.Argv()
 	if err != nil {
@@ -181,7 +176,7 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 		Line: k.src.Line.Name, Arch: a.Name, Flavour: k.p.Settings.Flavour, Toolchain: k.p.Settings.Toolchain.Variant(), Release: b.Release,
 		SHA256: map[string]string{"image": image.SHA256, "config": config.SHA256, "series": k.src.Series.Digest,
 			"initramfs": rd.SHA256, "verifier": rd.Verifier},
-		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": version},
+		Machine: map[string]string{"accel": choice.Accel, "why": choice.Why, "qemu": k.tools[a.QEMU]},
 		Console: k.p.short(k.out("reports", k.p.consoleName(a))), Run: k.p.Settings.Checks.Run,
 		Build: map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
@@ -190,30 +185,12 @@ func (k *kernel) newVerdict(ctx context.Context, a arch.Arch, b build.Result, rd
 		v.Count = n
 	}
 	v.BuildID = buildID(b.Path("vmlinux"))
-	if edits := k.inputs(a)["edits"]; edits != "" {
+	if edits := k.src.edits(); edits != "" {
 		v.SHA256["edits"] = edits
 	}
-	judge, err := program()
-	if err != nil {
-		return v, m, err
-	}
-	text, err := json.Marshal([]any{v.SHA256, v.Machine, argv, rd.Checks, k.limits(choice.Accel), judge})
-	v.Key = fmt.Sprintf("%x", sha256.Sum256(text))
+	v.Inputs, err = k.bootInputs(v, argv, rd.Checks)
+	v.Key = v.Inputs.Sum(bootStage)
 	return v, m, err
-}
-
-// program returns the hash of this very program: another one might judge the
-// same boot in another way.
-func program() (string, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fault.New(fault.Machine, "", "read bzmage's own program: %w", err)
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(text)), nil
 }
 
 func buildTime(b build.Result) string {
@@ -252,59 +229,4 @@ func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.V
 	k.trace(a, &v, out)
 	k.p.UI.Log.Infof("boot: %s: %s %s", a.Name, v.Verdict, v.Reason)
 	return v, k.keepVerdict(v)
-}
-
-func (k *kernel) verdictPath(v boot.Verdict) string {
-	name := strings.ReplaceAll(v.Target(), " ", "-") + ".json"
-	if k.aside != "" {
-		return filepath.Join(k.aside, "verdict", name)
-	}
-	return k.p.build("verdict", name)
-}
-
-// forgetVerdict takes away what an earlier boot of the target left: its
-// console is about to be overwritten.
-func (k *kernel) forgetVerdict(v boot.Verdict) error {
-	path := k.verdictPath(v)
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fault.New(fault.Machine, "make "+filepath.Dir(path)+" writable", "forget an old verdict: %w", err)
-	}
-	return nil
-}
-
-// keepVerdict remembers a pass: only what was proved holds for the next run.
-func (k *kernel) keepVerdict(v boot.Verdict) error {
-	path := k.verdictPath(v)
-	if v.Verdict != boot.Pass || !k.p.Settings.Checks.All() {
-		return nil
-	}
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fault.New(fault.Machine, "free some disk space", "keep the verdict: %w", err)
-	}
-	if err := renameio.WriteFile(path, append(text, '\n'), 0o644); err != nil {
-		return fault.New(fault.Machine, "free some disk space", "keep the verdict: %w", err)
-	}
-	return nil
-}
-
-// keptVerdict returns the pass of an earlier boot of the same bytes on the
-// same machine, if its console is still there to be read.
-func (k *kernel) keptVerdict(want boot.Verdict) (boot.Verdict, bool) {
-	text, err := os.ReadFile(k.verdictPath(want))
-	if err != nil {
-		return boot.Verdict{}, false
-	}
-	var old boot.Verdict
-	if json.Unmarshal(text, &old) != nil || old.Key != want.Key || old.Verdict != boot.Pass {
-		return boot.Verdict{}, false
-	}
-	if _, err := os.Stat(k.p.path(old.Console)); err != nil {
-		return boot.Verdict{}, false
-	}
-	old.Kept, old.Build = true, want.Build
-	return old, true
 }

@@ -91,29 +91,15 @@ func (old kept) holds(now kept) bool {
 // Choose returns the accelerator for guests of arch a: KVM where a probe
 // shows that it works, else TCG. What the probe said is kept in the folder
 // dir: a success until this machine boots again or QEMU changes, a failure for
-// some minutes.
-func Choose(ctx context.Context, a arch.Arch, dir string) (Choice, error) {
-	if !a.Native() {
-		return Choice{TCG, "this machine is of another arch"}, nil
+// some minutes. Version is QEMU's, see [Version].
+func Choose(ctx context.Context, a arch.Arch, dir, version string) (Choice, error) {
+	choice, known, err := Recall(a, dir, version)
+	if err != nil || known {
+		return choice, err
 	}
-	dev, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
-	if err != nil {
-		return Choice{TCG, "no KVM: " + err.Error()}, nil
-	}
-	dev.Close()
-	version, err := Version(ctx, a)
+	now, err := here(version)
 	if err != nil {
 		return Choice{}, err
-	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return Choice{}, fault.New(fault.Machine, "mount /proc", "probe kvm: %w", err)
-	}
-	now := kept{Boot: strings.TrimSpace(string(boot)), QEMU: version, When: time.Now()}
-	path := filepath.Join(dir, "kvm-"+a.Name+".json")
-	var old kept
-	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &old) == nil && old.holds(now) {
-		return old.Choice, nil
 	}
 	now.Choice = Choice{KVM, "a probe guest ran"}
 	if err := Probe(ctx, a, KVM); err != nil {
@@ -129,11 +115,45 @@ func Choose(ctx context.Context, a arch.Arch, dir string) (Choice, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Choice{}, fault.New(fault.Machine, "make "+dir+" writable", "keep the probe's result: %w", err)
 	}
-	if err := renameio.WriteFile(path, text, 0o644); err != nil {
+	if err := renameio.WriteFile(keptPath(dir, a), text, 0o644); err != nil {
 		return Choice{}, fault.New(fault.Machine, "make "+dir+" writable", "keep the probe's result: %w", err)
 	}
 	return now.Choice, nil
 }
+
+// Recall is Choose as far as it is known without a probe: known says whether it
+// is. Version is QEMU's.
+func Recall(a arch.Arch, dir, version string) (choice Choice, known bool, err error) {
+	if !a.Native() {
+		return Choice{TCG, "this machine is of another arch"}, true, nil
+	}
+	dev, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return Choice{TCG, "no KVM: " + err.Error()}, true, nil
+	}
+	dev.Close()
+	now, err := here(version)
+	if err != nil {
+		return Choice{}, false, err
+	}
+	var old kept
+	text, err := os.ReadFile(keptPath(dir, a))
+	if err != nil || json.Unmarshal(text, &old) != nil || !old.holds(now) {
+		return Choice{}, false, nil
+	}
+	return old.Choice, true, nil
+}
+
+// here is a probe that is yet to be made.
+func here(version string) (kept, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return kept{}, fault.New(fault.Machine, "mount /proc", "probe kvm: %w", err)
+	}
+	return kept{Boot: strings.TrimSpace(string(boot)), QEMU: version, When: time.Now()}, nil
+}
+
+func keptPath(dir string, a arch.Arch) string { return filepath.Join(dir, "kvm-"+a.Name+".json") }
 
 // Version returns QEMU's version line for an arch.
 func Version(ctx context.Context, a arch.Arch) (string, error) {

@@ -117,7 +117,7 @@ func TestChoose(t *testing.T) {
 		t.Run(a.Name, func(t *testing.T) {
 			needTool(t, a.QEMU)
 			dir := t.TempDir()
-			c, err := Choose(t.Context(), a, dir)
+			c, err := Choose(t.Context(), a, dir, "QEMU 1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestChoose(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(dir, "kvm-"+a.Name+".json")); err != nil {
 				t.Errorf("the probe's result was not kept: %v", err)
 			}
-			again, err := Choose(t.Context(), a, dir)
+			again, err := Choose(t.Context(), a, dir, "QEMU 1")
 			if err != nil || again != c {
 				t.Errorf("got %v, %v the second time, want %v", again, err, c)
 			}

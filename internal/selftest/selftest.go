@@ -27,6 +27,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/key"
 	"bzmage/internal/run"
 	"bzmage/internal/toolchain"
 )
@@ -51,16 +52,20 @@ type Params struct {
 	Toolchain toolchain.Toolchain
 	Version   string // of the compiler: the first line of its --version
 	Dir       string // where the programs go; made if needed, and all ours
+
+	Tools  key.Inputs  // what the compiler is made of, its C library too
+	Hashes *key.Hashes // of files read before; nil: none
 }
 
 // Result is what was built.
 type Result struct {
 	Dir      string    `json:"-"`
-	Key      string    `json:"key"`            // hash of all that went in
 	None     string    `json:"none,omitempty"` // why there is no program at all
 	Programs []Program `json:"programs"`
 	LeftOut  []LeftOut `json:"left_out"`
 	Kept     bool      `json:"-"` // nothing had to be built
+
+	key kept // of all that went in
 }
 
 // Program is a test that was built: Dir/Name, and Name is suite/program.
@@ -75,27 +80,38 @@ type LeftOut struct {
 	Why  string `json:"why"`
 }
 
+// Look returns what Build would keep, or with what it would build anew also
+// why: the inputs that changed, or the programs that were altered. It writes
+// nothing.
+func Look(p Params) (Result, []key.Change, error) {
+	b, err := newBuilder(p)
+	if err != nil {
+		return Result{}, nil, machine(err)
+	}
+	return b.look()
+}
+
+func newBuilder(p Params) (b builder, err error) {
+	b = builder{Params: p, root: filepath.Join(p.Tree, "tools", "testing", "selftests")}
+	if b.Dir, err = filepath.Abs(p.Dir); err != nil {
+		return b, err
+	}
+	b.programs, err = b.names()
+	return b, err
+}
+
 // Build builds the programs. That one does not build is part of the result; an
 // error is about this machine.
 func Build(ctx context.Context, p Params) (Result, error) {
-	b := builder{Params: p, root: filepath.Join(p.Tree, "tools", "testing", "selftests")}
-	dir, err := filepath.Abs(p.Dir)
+	b, err := newBuilder(p)
 	if err != nil {
 		return Result{}, machine(err)
 	}
-	b.Dir = dir
-	names, err := b.names()
-	if err != nil {
-		return Result{}, machine(err)
+	res, why, err := b.look()
+	if err != nil || len(why) == 0 {
+		return res, err
 	}
-	key, err := b.key(ctx, names)
-	if err != nil {
-		return Result{}, err
-	}
-	if old, ok := load(b.Dir, key); ok {
-		return old, nil
-	}
-	res := Result{Dir: b.Dir, Key: key, Programs: []Program{}, LeftOut: []LeftOut{}}
+	names := b.programs
 	if err := os.RemoveAll(b.Dir); err != nil {
 		return Result{}, machine(err)
 	}
@@ -109,20 +125,44 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		res.None = fmt.Sprintf("none of %d programs builds; the first: %s; is there a static C library for %s? go tool mage setup",
 			len(names), res.LeftOut[0].Why, p.Arch.Name)
 	}
+	return res, b.keep(res)
+}
+
+// kept is the file Dir/key.json. The guest gets to see the manifest only, whose
+// bytes do not depend on this machine.
+type kept struct {
+	Inputs   key.Inputs `json:"inputs"`   // all that went in
+	Key      string     `json:"key"`      // hash of the inputs
+	Manifest string     `json:"manifest"` // its sha256
+}
+
+const keyFile = "key.json"
+
+func (b *builder) keep(res Result) error {
 	text, err := json.MarshalIndent(res, "", "  ")
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	err = errors.Join(os.MkdirAll(b.Dir, 0o755), renameio.WriteFile(filepath.Join(b.Dir, Manifest), append(text, '\n'), 0o644))
+	text = append(text, '\n')
+	res.key.Manifest = fmt.Sprintf("%x", sha256.Sum256(text))
+	note, err := json.MarshalIndent(res.key, "", "  ")
 	if err != nil {
-		return Result{}, machine(err)
+		return err
 	}
-	return res, nil
+	err = errors.Join(os.MkdirAll(b.Dir, 0o755), renameio.WriteFile(filepath.Join(b.Dir, Manifest), text, 0o644))
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(b.Dir, keyFile), append(note, '\n'), 0o644)
+	}
+	if err != nil {
+		return machine(err)
+	}
+	return nil
 }
 
 type builder struct {
 	Params
-	root string
+	root     string
+	programs []string // as suite/program
 }
 
 var reProgs = regexp.MustCompile(`(?m)^TEST_GEN_PROGS\s*\+?:?=[ \t]*((?:[^\n\\]|\\\n|\\.)*)$`)
@@ -158,40 +198,31 @@ func (b *builder) names() ([]string, error) {
 	return names, nil
 }
 
-// key is the hash of what goes in.
-func (b *builder) key(ctx context.Context, names []string) (string, error) {
-	in := map[string]string{"compiler": b.Version, "command": run.Cmd{Argv: b.argv("x", "y")}.String(), "names": strings.Join(names, " ")}
+// stage is raised when the same inputs would give other programs.
+const stage = "selftest 2"
+
+// inputs is what goes in; of the tree's files only what these programs are made
+// of.
+func (b *builder) inputs() (key.Inputs, error) {
+	in := b.Tools.With(key.Inputs{"compiler": b.Version, "command": run.Cmd{Argv: b.argv("x", "y")}.String(), "names": strings.Join(b.programs, " ")})
 	var files []string
 	for suite := range suites() {
 		found, err := filepath.Glob(filepath.Join(b.root, suite, "*.[ch]"))
 		if err != nil {
-			return "", machine(err)
+			return nil, err
 		}
 		files = append(files, found...)
 	}
 	shared, err := filepath.Glob(filepath.Join(b.root, "*.h"))
 	if err != nil {
-		return "", machine(err)
+		return nil, err
 	}
 	for _, path := range append(files, shared...) {
-		if in[strings.TrimPrefix(path, b.root)], err = sum(path); err != nil {
-			return "", machine(err)
+		if in[strings.TrimPrefix(path, b.root+string(os.PathSeparator))], err = b.Hashes.Sum(path); err != nil {
+			return nil, err
 		}
 	}
-	// The C library is linked in.
-	compiler := b.Toolchain.Compiler(b.Arch)
-	libc, err := run.Output(ctx, run.Cmd{Argv: append([]string{compiler}, append(b.target(), "-print-file-name=libc.a")...), Env: run.Env()})
-	if err != nil {
-		return "", fault.New(fault.Machine, "go tool mage setup", "build the kernel's selftests: %w", err)
-	}
-	in["libc"] = "none"
-	if filepath.IsAbs(libc) {
-		if in["libc"], err = sum(libc); err != nil {
-			return "", machine(err)
-		}
-	}
-	text, err := json.Marshal(in) // sorts the keys
-	return fmt.Sprintf("%x", sha256.Sum256(text)), err
+	return in, nil
 }
 
 // target tells clang what to compile for; a gcc has one target.
@@ -263,23 +294,35 @@ func (b *builder) compile(ctx context.Context, name string) (why string, err err
 	return why, nil
 }
 
-// load returns what an earlier run built of the same, if it is still whole.
-func load(dir, key string) (Result, bool) {
-	text, err := os.ReadFile(filepath.Join(dir, Manifest))
+// look returns what an earlier run built of the same, if it is still whole, or
+// the beginning of a new result and why.
+func (b *builder) look() (Result, []key.Change, error) {
+	in, err := b.inputs()
 	if err != nil {
-		return Result{}, false
+		return Result{}, nil, machine(err)
 	}
-	res := Result{}
-	if json.Unmarshal(text, &res) != nil || res.Key != key {
-		return Result{}, false
+	fresh := Result{Dir: b.Dir, Programs: []Program{}, LeftOut: []LeftOut{}, key: kept{Inputs: in, Key: in.Sum(stage)}}
+	res := Result{Dir: b.Dir, Kept: true}
+	text, err := os.ReadFile(filepath.Join(b.Dir, Manifest))
+	note, noteErr := os.ReadFile(filepath.Join(b.Dir, keyFile))
+	if err != nil || noteErr != nil || json.Unmarshal(text, &res) != nil || json.Unmarshal(note, &res.key) != nil {
+		return fresh, key.First(), nil
 	}
+	if why := in.Since(res.key.Inputs); len(why) > 0 {
+		return fresh, why, nil
+	}
+	if res.key.Key != fresh.key.Key {
+		return fresh, key.NewStage(), nil
+	}
+	want := map[string]string{Manifest: res.key.Manifest}
 	for _, p := range res.Programs {
-		if got, err := sum(filepath.Join(dir, p.Name)); err != nil || got != p.SHA256 {
-			return Result{}, false
-		}
+		want[p.Name] = p.SHA256
 	}
-	res.Dir, res.Kept = dir, true
-	return res, true
+	why := key.Files(want, func(name string) (string, error) { return b.Hashes.Sum(filepath.Join(b.Dir, name)) })
+	if len(why) > 0 {
+		return fresh, why, nil
+	}
+	return res, nil, nil
 }
 
 func sum(path string) (string, error) {

@@ -37,11 +37,21 @@ func run(ctx context.Context, f func(context.Context, pipeline.Project) error) e
 
 // open is run without the lock, for targets that do not touch the build folder.
 func open(ctx context.Context, f func(context.Context, pipeline.Project) error) error {
+	return openWith(ctx, filepath.Join("build", "log", "bzmage.jsonl"), f)
+}
+
+// openWith is open with another log, below the checkout; empty: none.
+func openWith(ctx context.Context, log string, f func(context.Context, pipeline.Project) error) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
 	p, err := pipeline.Open(".", os.Getenv)
+	if log != "" && p.Root != "" {
+		log = filepath.Join(p.Root, log)
+	} else {
+		log = ""
+	}
 	out, uiErr := ui.New(ui.Options{
-		Out: os.Stderr, CI: p.Settings.CI, NoColor: p.Settings.NoColor, File: logFile(p),
+		Out: os.Stderr, CI: p.Settings.CI, NoColor: p.Settings.NoColor, File: log,
 	})
 	if uiErr != nil {
 		return exit(nil, uiErr)
@@ -52,13 +62,6 @@ func open(ctx context.Context, f func(context.Context, pipeline.Project) error) 
 	}
 	p.UI = out
 	return exit(out, f(ctx, p))
-}
-
-func logFile(p pipeline.Project) string {
-	if p.Root == "" {
-		return ""
-	}
-	return filepath.Join(p.Root, "build", "log", "bzmage.jsonl")
 }
 
 // untilStopped returns a context that ends with SIGINT, SIGTERM, or with the

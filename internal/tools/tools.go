@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-version"
+	"golang.org/x/sync/errgroup"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/run"
@@ -127,15 +128,16 @@ func Look(ctx context.Context, table []Tool, cc string) ([]Found, error) {
 	if _, err := exec.LookPath(cc); err != nil {
 		cc = "gcc"
 	}
-	var all []Found
-	for _, t := range table {
-		f, err := look(ctx, t, cc)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, f)
+	all := make([]Found, len(table))
+	var g errgroup.Group
+	g.SetLimit(4) // most of the time goes into starting programs
+	for i, t := range table {
+		g.Go(func() (err error) {
+			all[i], err = look(ctx, t, cc)
+			return err
+		})
 	}
-	return all, nil
+	return all, g.Wait()
 }
 
 func look(ctx context.Context, t Tool, cc string) (Found, error) {

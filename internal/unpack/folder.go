@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -104,10 +104,10 @@ type visitor struct {
 }
 
 func (v *visitor) visit(full string, d fs.DirEntry) error {
-	name, err := filepath.Rel(v.seen.root, full)
-	if err != nil || name == "." {
-		return err
+	if full == v.seen.root {
+		return nil
 	}
+	name := strings.TrimPrefix(strings.TrimPrefix(full, v.seen.root), "/")
 	switch {
 	case (d.Name() == ".git" || full == v.skip) && d.IsDir():
 		return fs.SkipDir
@@ -125,7 +125,12 @@ func (v *visitor) visit(full string, d fs.DirEntry) error {
 	}
 	changed := info.Sys().(*syscall.Stat_t).Ctim.Nano()
 	v.newest = max(v.newest, changed)
-	fmt.Fprintf(v.digest, "%s\x00%o %d %d %d\n", name, info.Mode(), info.Size(), info.ModTime().UnixNano(), changed)
+	line := append([]byte(name), 0) // fmt takes longer than the look itself
+	line = strconv.AppendUint(line, uint64(info.Mode()), 8)
+	for _, n := range []int64{info.Size(), info.ModTime().UnixNano(), changed} {
+		line = strconv.AppendInt(append(line, ' '), n, 10)
+	}
+	v.digest.Write(append(line, '\n'))
 
 	e := Entry{Path: name, Mode: 0o644, Size: info.Size(), MTime: info.ModTime().UnixNano()}
 	switch mode := info.Mode(); {
