@@ -106,7 +106,8 @@ func argv(file string) []string {
 		"--color=never", "--no-summary", "--", file}
 }
 
-// runScript looks at the chosen patches, p.Jobs at once, and returns what the
+// runScript looks at the chosen patches, as many at once as there are job
+// slots, and returns what the
 // script said of each. All failures are returned.
 func runScript(ctx context.Context, p Params, docs []document, chosen []int) (map[int][]Finding, error) {
 	if err := checkScript(p.Tree); err != nil {
@@ -120,7 +121,7 @@ func runScript(ctx context.Context, p Params, docs []document, chosen []int) (ma
 	found := make([][]Finding, len(chosen))
 	errs := make([]error, len(chosen))
 	var wg errgroup.Group
-	wg.SetLimit(max(p.Jobs, 1))
+	wg.SetLimit(p.Jobs.Jobs())
 	for n, i := range chosen {
 		wg.Go(func() error {
 			found[n], errs[n] = runOne(ctx, p, filepath.Join(scratch, strconv.Itoa(n)), docs[i])
@@ -160,10 +161,12 @@ func runOne(ctx context.Context, p Params, scratch string, d document) ([]Findin
 	}
 	log := filepath.Join(p.LogDir, "checkpatch-"+url.PathEscape(d.name)+".log")
 	out, stderr := &limited{}, &limited{}
-	err = run.Run(ctx, run.Cmd{
-		Argv: argv(file), Dir: dir, Log: log, Silence: maxSilence,
-		Env:    run.Env("HOME=" + home),
-		Stdout: out, Stderr: stderr,
+	err = p.Jobs.With(ctx, func(ctx context.Context) error {
+		return run.Run(ctx, run.Cmd{
+			Argv: argv(file), Dir: dir, Log: log, Silence: maxSilence,
+			Env:    run.Env("HOME=" + home),
+			Stdout: out, Stderr: stderr,
+		})
 	})
 	p.Log.WithFields(logrus.Fields{"patch": d.name, "log": log}).Debug("checkpatch has ended")
 	findings, err := judge(d, file, out, stderr, err)

@@ -17,18 +17,16 @@ import (
 	"bzmage/internal/build"
 	"bzmage/internal/config"
 	"bzmage/internal/fault"
-	"bzmage/internal/jobserver"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/patch"
 	"bzmage/internal/tools"
 )
 
-// kernel builds targets of one patched tree; they share the job slots.
+// kernel builds targets of one patched tree.
 type kernel struct {
 	p     Project
 	src   Patched
 	tools map[string]string // name: version
-	jobs  *jobserver.Server
 
 	partial bool   // only a part of the series is applied
 	aside   string // where the results of a trial lie; empty: where a user looks for them
@@ -71,21 +69,14 @@ func (p Project) need(ctx context.Context, uses ...tools.Use) (map[string]string
 	return versions, nil
 }
 
-// newKernel makes the job slots; versions are those of [Project.need]. Close it.
-func (p Project) newKernel(src Patched, versions map[string]string) (*kernel, error) {
-	jobs, err := jobserver.New(p.Settings.Jobs)
-	if err != nil {
-		return nil, fault.New(fault.Machine, "", "%w", err)
-	}
-	return &kernel{p: p, src: src, tools: versions, jobs: jobs}, nil
+// newKernel returns the kernel of a tree; versions are those of
+// [Project.need]. Close it.
+func (p Project) newKernel(src Patched, versions map[string]string) *kernel {
+	return &kernel{p: p, src: src, tools: versions}
 }
 
-// close gives the job slots back, and notes that the tree is on the disk: by
-// now it has been for long.
-func (k *kernel) close() {
-	_ = k.jobs.Close()
-	_ = k.src.Tree.Settle()
-}
+// close notes that the tree is on the disk: by now it has been for long.
+func (k *kernel) close() { _ = k.src.Tree.Settle() }
 
 func problems(found []tools.Found) []string {
 	var missing []string
@@ -97,14 +88,23 @@ func problems(found []tools.Found) []string {
 	return missing
 }
 
-// each runs f for every arch at once and returns all results and all errors:
-// one arch's failure does not hide another's.
-func each[T any](ctx context.Context, archs []arch.Arch, f func(context.Context, arch.Arch) (T, error)) ([]T, error) {
+// each runs f for every arch at once, as far as there are job slots, and
+// returns all results and all errors: one arch's failure does not hide
+// another's. An arch keeps its slot from its configuration to its verdict: it
+// has one thing to do at a time, its makes take more for themselves, and so
+// its guest waits for nobody and shares its core with nobody.
+func each[T any](ctx context.Context, p Project, f func(context.Context, arch.Arch) (T, error)) ([]T, error) {
+	archs := p.Settings.Archs
 	results := make([]T, len(archs))
 	errs := make([]error, len(archs))
 	var wg sync.WaitGroup
 	for i, a := range archs {
-		wg.Go(func() { results[i], errs[i] = f(ctx, a) })
+		wg.Go(func() {
+			errs[i] = p.Jobs.With(ctx, func(ctx context.Context) (err error) {
+				results[i], err = f(ctx, a)
+				return err
+			})
+		})
 	}
 	wg.Wait()
 	return results, errors.Join(errs...)
@@ -115,7 +115,8 @@ func (k *kernel) make(a arch.Arch) kbuild.Make {
 	return kbuild.Make{
 		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)),
 		Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.src.Tree.Release,
-		LocalVersion: k.src.Line.LocalVersion, Time: k.time(), Jobs: k.jobs,
+		LocalVersion: k.src.Line.LocalVersion, Time: k.time(),
+		GNUMake: k.tools["make"], Jobs: k.p.Jobs,
 	}
 }
 
@@ -306,10 +307,7 @@ func targets[T any](ctx context.Context, p Project, source func(context.Context)
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return nil, err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
-	return each(ctx, p.Settings.Archs, func(ctx context.Context, a arch.Arch) (T, error) { return f(k, ctx, a) })
+	return each(ctx, p, func(ctx context.Context, a arch.Arch) (T, error) { return f(k, ctx, a) })
 }

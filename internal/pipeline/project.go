@@ -14,6 +14,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/kernels"
 	"bzmage/internal/keyring"
@@ -28,7 +29,8 @@ type Project struct {
 	Module   string // the folder of go.mod, with verify/ and cmd/procrand
 	File     kernels.File
 	Settings settings.Settings
-	Force    bool // boot again what has a verdict
+	Jobs     *jobserver.Server // of all that a run starts
+	Force    bool              // boot again what has a verdict
 	Keys     keyring.Keys
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
@@ -70,7 +72,11 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	return Project{Root: root, Module: root, File: file, Settings: set, Keys: keys}, kbuild.CheckPath(root)
+	jobs, err := jobserver.New(set.Jobs)
+	if err != nil {
+		return Project{}, fault.New(fault.Machine, "", "%w", err)
+	}
+	return Project{Root: root, Module: root, File: file, Settings: set, Jobs: jobs, Keys: keys}, kbuild.CheckPath(root)
 }
 
 // path joins a path below the checkout.

@@ -37,7 +37,7 @@ func (p Project) Fetch(ctx context.Context) (Source, error) {
 	}
 	tree, err := unpack.Unpack(ctx, unpack.Params{
 		Archive: archive, Line: line, Dir: p.build("tree", line.Name), Keys: p.Keys.Ring(keyring.Developers),
-		Log: p.UI.Log, Progress: p.progress("unpack", "unpacked"),
+		Jobs: p.Jobs, Log: p.UI.Log, Progress: p.progress("unpack", "unpacked"),
 	})
 	p.UI.Progress("unpack", "")
 	if err != nil {
@@ -206,7 +206,7 @@ func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, er
 		return Patched{}, checkpatch.Result{}, err
 	}
 	res, err := checkpatch.Run(ctx, checkpatch.Params{
-		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs,
+		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Jobs,
 		LogDir: strings.TrimSuffix(dir, ".log"), Reports: reports, Log: p.UI.Log,
 	})
 	if err != nil {

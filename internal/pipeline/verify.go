@@ -47,12 +47,9 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return report.Report{}, err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
-	verdicts, err := each(ctx, p.Settings.Archs, k.verdict)
+	verdicts, err := each(ctx, p, k.verdict)
 	if ctx.Err() != nil {
 		return report.Report{}, err
 	}
@@ -87,34 +84,29 @@ func (k *kernel) verdict(ctx context.Context, a arch.Arch) (boot.Verdict, error)
 
 // verify builds and boots one target.
 func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
-	// The checks are compiled while the kernel is.
+	// The checks are compiled before the kernel is, or at the same time where
+	// there is a job slot for it: that they do not compile is known soon.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	type made struct {
-		res initramfs.Result
-		err error
-	}
-	ramfs := make(chan made, 1)
-	go func() {
-		res, err := k.initramfs(ctx, a)
-		if err != nil {
+	var rd initramfs.Result
+	compiled := k.p.Jobs.Beside(ctx, func(ctx context.Context) (err error) {
+		if rd, err = k.initramfs(ctx, a); err != nil {
 			cancel(err) // checks that do not compile end the build too
 		}
-		ramfs <- made{res, err}
-	}()
+		return err
+	})
 	built, err := k.build(ctx, a)
-	rd := <-ramfs
-	if rd.err != nil {
-		return boot.Verdict{}, rd.err
+	if err := compiled(); err != nil {
+		return boot.Verdict{}, err
 	}
 	if err != nil {
 		return boot.Verdict{}, err
 	}
-	v, machine, err := k.newVerdict(ctx, a, built, rd.res)
+	v, machine, err := k.newVerdict(ctx, a, built, rd)
 	if err != nil {
 		return v, err
 	}
-	checks, err := k.p.selected(rd.res.Checks)
+	checks, err := k.p.selected(rd.Checks)
 	if err == nil {
 		checks, err = expected(built, checks)
 	}
