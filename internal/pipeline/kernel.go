@@ -20,6 +20,7 @@ import (
 	"bzmage/internal/kbuild"
 	"bzmage/internal/patch"
 	"bzmage/internal/tools"
+	"bzmage/internal/trace"
 )
 
 // kernel builds targets of one patched tree.
@@ -161,7 +162,8 @@ func (k *kernel) inputs(a arch.Arch) map[string]string {
 }
 
 // configure makes the .config of a target.
-func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, error) {
+func (k *kernel) configure(ctx context.Context, a arch.Arch) (res config.Result, err error) {
+	defer trace.Stage(&ctx, "configure "+a.Name)(&err)
 	log, err := k.p.log(k.src.Line.Name, "config-"+k.p.target(a))
 	if err != nil {
 		return config.Result{}, err
@@ -171,7 +173,7 @@ func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, err
 		return config.Result{}, err
 	}
 	m := k.make(a)
-	res, err := config.Configure(ctx, config.Params{
+	res, err = config.Configure(ctx, config.Params{
 		Make: m, Base: k.src.Line.Base, Fragments: k.fragments(a), Root: k.p.Root, Partial: k.partial,
 		Target: []string{k.src.Line.Name, a.Name, k.p.Settings.Flavour}, Inputs: string(in), Log: log,
 	})
@@ -203,11 +205,12 @@ func ifKept(kept bool) string {
 }
 
 // build configures and compiles a target.
-func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
+func (k *kernel) build(ctx context.Context, a arch.Arch) (res build.Result, err error) {
 	cfg, err := k.configure(ctx, a)
 	if err != nil {
 		return build.Result{}, err
 	}
+	defer trace.Stage(&ctx, "build "+a.Name)(&err)
 	log, err := k.p.log(k.src.Line.Name, "build-"+k.p.target(a))
 	if err != nil {
 		return build.Result{}, err
@@ -220,7 +223,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
 	start := time.Now()
-	res, err := k.compile(ctx, a, build.Params{
+	res, err = k.compile(ctx, a, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
 		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
 		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
@@ -289,7 +292,8 @@ func (p Project) Config(ctx context.Context) ([]config.Result, error) {
 }
 
 // Build compiles every target, all at once.
-func (p Project) Build(ctx context.Context) ([]build.Result, error) {
+func (p Project) Build(ctx context.Context) (_ []build.Result, err error) {
+	defer p.traced(&ctx)(&err)
 	checked := func(ctx context.Context) (Patched, error) {
 		src, _, err := p.Checkpatch(ctx)
 		return src, err

@@ -12,6 +12,7 @@ import (
 	"bzmage/internal/kernels"
 	"bzmage/internal/keyring"
 	"bzmage/internal/patch"
+	"bzmage/internal/trace"
 	"bzmage/internal/unpack"
 )
 
@@ -30,7 +31,8 @@ type Patched struct {
 }
 
 // Fetch gets the source of the line and unpacks it.
-func (p Project) Fetch(ctx context.Context) (Source, error) {
+func (p Project) Fetch(ctx context.Context) (_ Source, err error) {
+	defer trace.Stage(&ctx, "fetch and unpack")(&err)
 	line, choice, archive, err := p.archive(ctx)
 	if err != nil {
 		return Source{}, err
@@ -150,11 +152,12 @@ func (p Project) chooseBySource(ctx context.Context) (kernels.Line, string, erro
 }
 
 // Patch applies the series of the line to its tree.
-func (p Project) Patch(ctx context.Context) (Patched, error) {
+func (p Project) Patch(ctx context.Context) (_ Patched, err error) {
 	src, err := p.Fetch(ctx)
 	if err != nil {
 		return Patched{}, err
 	}
+	defer trace.Stage(&ctx, "patch")(&err)
 	res, err := patch.Apply(ctx, patch.Params{Tree: src.Tree, Series: p.path(src.Line.Patches), Log: p.UI.Log})
 	if err != nil {
 		return Patched{}, err
@@ -188,7 +191,7 @@ func listEdits(edits []patch.Edit) string {
 
 // Checkpatch has the tree's own checkpatch look at the series. What it found is
 // returned beside an error, too.
-func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, error) {
+func (p Project) Checkpatch(ctx context.Context) (_ Patched, _ checkpatch.Result, err error) {
 	line, _, err := p.choose(ctx)
 	if err != nil {
 		return Patched{}, checkpatch.Result{}, err
@@ -205,6 +208,7 @@ func (p Project) Checkpatch(ctx context.Context) (Patched, checkpatch.Result, er
 	if err != nil {
 		return Patched{}, checkpatch.Result{}, err
 	}
+	defer trace.Stage(&ctx, "checkpatch")(&err)
 	res, err := checkpatch.Run(ctx, checkpatch.Params{
 		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Jobs,
 		LogDir: strings.TrimSuffix(dir, ".log"), Reports: reports, Log: p.UI.Log,

@@ -21,13 +21,15 @@ import (
 	"bzmage/internal/qemu"
 	"bzmage/internal/report"
 	"bzmage/internal/tools"
+	"bzmage/internal/trace"
 )
 
 // Verify builds every target, boots it, and reports the verdicts. An arch is
 // booted as soon as its image is there. A target that could not be built is in
 // the report too, with the reason; the error is that of every target that did
 // not pass.
-func (p Project) Verify(ctx context.Context) (report.Report, error) {
+func (p Project) Verify(ctx context.Context) (_ report.Report, err error) {
+	defer p.traced(&ctx)(&err)
 	if err := errors.Join(p.checkSelection(), p.checkShell()); err != nil {
 		return report.Report{}, err
 	}
@@ -120,7 +122,8 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 	return k.boot(ctx, a, built, v, machine, checks)
 }
 
-func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (initramfs.Result, error) {
+func (k *kernel) initramfs(ctx context.Context, a arch.Arch) (_ initramfs.Result, err error) {
+	defer trace.Stage(&ctx, "initramfs "+a.Name)(&err)
 	extra, err := k.guestFiles(a)
 	if err != nil {
 		return initramfs.Result{}, err
@@ -199,7 +202,8 @@ func buildTime(b build.Result) string {
 	return fmt.Sprintf("%.1f s", b.Seconds)
 }
 
-func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
+func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.Verdict, m qemu.Machine, checks []string) (_ boot.Verdict, err error) {
+	defer trace.Stage(&ctx, "boot "+a.Name)(&err)
 	if k.p.Settings.Checks.All() {
 		if err := k.forgetVerdict(v); err != nil {
 			return v, err
