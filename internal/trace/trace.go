@@ -50,7 +50,7 @@ type event struct {
 	start, dur  time.Duration // since the trace's start
 	args        map[string]any
 	cpu         time.Duration // user and system
-	make        bool
+	make        bool          // and not one that is asked for its version
 }
 
 // New returns a trace that begins now, of a run with so many job slots.
@@ -169,7 +169,9 @@ func Program(ctx context.Context, argv []string) (ended func(state *os.ProcessSt
 			return
 		}
 		args := usage(user, system)
-		args["max_rss_kb"] = used.Maxrss // getrusage(2): of the largest of its processes
+		// Of the largest of its processes (getrusage(2)); Linux counts what
+		// bzmage held when it started the first one.
+		args["max_rss_kb"] = used.Maxrss
 		args["command"] = command(argv)
 		if up != nil {
 			args["stage"] = up.name
@@ -177,7 +179,7 @@ func Program(ctx context.Context, argv []string) (ended func(state *os.ProcessSt
 		result(args, err)
 		name := plain.Line(path.Base(argv[0]), 100)
 		t.count(user, system)
-		t.put(event{group: programs, lane: lane, name: name, cat: "program", args: args, cpu: user + system, make: name == "make"}, start)
+		t.put(event{group: programs, lane: lane, name: name, cat: "program", args: args, cpu: user + system, make: name == "make" && len(argv) > 2}, start)
 	}
 }
 
