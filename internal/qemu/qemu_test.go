@@ -27,19 +27,20 @@ func TestArgv(t *testing.T) {
 		name                 string
 		arch, release, accel string
 		want                 string
+		more                 string
 	}{
 		{"x86_64 emulated", "x86_64", "5.4.302", TCG,
-			"qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max console=ttyS0 earlycon=uart8250,io,0x3f8,115200"},
+			"qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max console=ttyS0 earlycon=uart8250,io,0x3f8,115200", " no_timer_check"},
 		{"x86_64 by hardware", "x86_64", "5.4.302", KVM,
-			"qemu-system-x86_64 -machine q35 -accel kvm -cpu host console=ttyS0 earlycon=uart8250,io,0x3f8,115200"},
+			"qemu-system-x86_64 -machine q35 -accel kvm -cpu host console=ttyS0 earlycon=uart8250,io,0x3f8,115200", ""},
 		{"old arm64 does not know LPA2", "arm64", "5.4.302", TCG,
-			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu cortex-a57 console=ttyAMA0 earlycon=pl011,0x9000000"},
+			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu cortex-a57 console=ttyAMA0 earlycon=pl011,0x9000000", ""},
 		{"the last release before LPA2", "arm64", "5.11.22", TCG,
-			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu cortex-a57 console=ttyAMA0 earlycon=pl011,0x9000000"},
+			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu cortex-a57 console=ttyAMA0 earlycon=pl011,0x9000000", ""},
 		{"the first release with LPA2", "arm64", "5.12", TCG,
-			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu max,pauth-impdef=on console=ttyAMA0 earlycon=pl011,0x9000000"},
+			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu max,pauth-impdef=on console=ttyAMA0 earlycon=pl011,0x9000000", ""},
 		{"a release candidate", "arm64", "6.1.0-rc3", TCG,
-			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu max,pauth-impdef=on console=ttyAMA0 earlycon=pl011,0x9000000"},
+			"qemu-system-aarch64 -machine virt -accel tcg,thread=multi -cpu max,pauth-impdef=on console=ttyAMA0 earlycon=pl011,0x9000000", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestArgv(t *testing.T) {
 				"-chardev", "socket,id=port0,fd=3", "-device", "virtserialport,chardev=port0,name=one",
 				"-chardev", "socket,id=port1,fd=4", "-device", "virtserialport,chardev=port1,name=two",
 				"-kernel", "/d/image", "-initrd", "/d/initramfs",
-				"-append", w[7]+" "+w[8]+" panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1 bzmage.id=7")
+				"-append", w[7]+" "+w[8]+" panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1"+tt.more+" bzmage.id=7")
 			got, err := m.Argv()
 			if err != nil {
 				t.Fatal(err)
