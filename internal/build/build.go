@@ -28,6 +28,7 @@ import (
 	"bzmage/internal/kbuild"
 	"bzmage/internal/key"
 	"bzmage/internal/plain"
+	"bzmage/internal/trace"
 )
 
 // Params is what a target is built of.
@@ -66,15 +67,16 @@ type File struct {
 
 // Result is build.json.
 type Result struct {
-	Arch    string     `json:"arch"`
-	Release string     `json:"release"`
-	Image   string     `json:"image"` // the file that boots
-	Files   []File     `json:"files"`
-	Inputs  key.Inputs `json:"inputs"`
-	Key     string     `json:"key"` // hash of the inputs
-	Command string     `json:"command"`
-	Steps   int        `json:"steps"` // what make did
-	Seconds float64    `json:"seconds"`
+	Arch    string      `json:"arch"`
+	Release string      `json:"release"`
+	Image   string      `json:"image"` // the file that boots
+	Files   []File      `json:"files"`
+	Inputs  key.Inputs  `json:"inputs"`
+	Key     string      `json:"key"` // hash of the inputs
+	Command string      `json:"command"`
+	Steps   int         `json:"steps"` // what make did
+	Seconds float64     `json:"seconds"`
+	CPU     trace.Usage `json:"cpu"` // of make and all it started
 
 	Toolchain Toolchain `json:"toolchain"`
 
@@ -119,11 +121,13 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		return res, nil
 	}
 	start := time.Now()
-	steps, err := p.make(ctx)
+	inner, span := trace.Begin(ctx, "make "+p.Make.Arch.Name)
+	steps, err := p.make(inner)
+	span.End(err)
 	if err != nil {
 		return Result{}, err
 	}
-	res.Steps, res.Seconds = steps, time.Since(start).Seconds()
+	res.Steps, res.Seconds, res.CPU = steps, time.Since(start).Seconds(), span.Usage()
 	if err := errors.Join(p.check(), p.checkModules()); err != nil {
 		return Result{}, err
 	}
@@ -182,7 +186,12 @@ func (p Params) make(ctx context.Context) (int, error) {
 	if total == 0 && p.Count {
 		total = p.Make.Count(ctx, p.Log)
 	}
+	phase := trace.Phases(ctx)
+	defer phase("")
+	in := kbuild.Compile
 	steps := &kbuild.Steps{Each: func(done int, file string) {
+		in = in.After(file)
+		phase(p.Make.Arch.Name + ": " + string(in))
 		if p.Progress != nil {
 			p.Progress(done, max(total, done), file)
 		}

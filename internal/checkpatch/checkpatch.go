@@ -27,6 +27,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/key"
 	"bzmage/internal/patch"
 	"bzmage/internal/unpack"
@@ -34,13 +35,13 @@ import (
 
 // Params is what [Run] needs.
 type Params struct {
-	Tree    unpack.Tree // with the series applied
-	Series  string      // the folder with the file `series` and the patches
-	Patches []string    // which patches of the series to look at, in any order; nil: all
-	Folder  string      // the folder of the series as reports name it, relative to the checkout: patches/5.4
-	Jobs    int         // how many patches are looked at at once; 0 is 1
-	LogDir  string      // created as needed
-	Reports string      // the folder of the reports, created as needed; empty: none are written
+	Tree    unpack.Tree       // with the series applied
+	Series  string            // the folder with the file `series` and the patches
+	Patches []string          // which patches of the series to look at, in any order; nil: all
+	Folder  string            // the folder of the series as reports name it, relative to the checkout: patches/5.4
+	Jobs    *jobserver.Server // each process takes a slot; nil: one after the other
+	LogDir  string            // created as needed
+	Reports string            // the folder of the reports, created as needed; empty: none are written
 	Log     *logrus.Logger
 
 	Kept   string      // where a look that found nothing new is kept; empty: nowhere
@@ -127,7 +128,11 @@ func Run(ctx context.Context, p Params) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	said, err := runScript(ctx, p, docs, chosen)
+	var said map[int][]Finding
+	err = p.Jobs.With(ctx, func(ctx context.Context) (err error) {
+		said, err = runScript(ctx, p, docs, chosen)
+		return err
+	})
 	if err != nil {
 		return Result{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/unpack"
 )
 
@@ -193,6 +194,19 @@ func remove(t *testing.T, path string) {
 	}
 }
 
+// slots returns job slots; of 0 nil.
+func slots(t testing.TB, n int) *jobserver.Server {
+	t.Helper()
+	if n == 0 {
+		return nil
+	}
+	s, err := jobserver.New(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // Findings come in the order of the series, whichever process ends first, and
 // an empty series is clean.
 func TestOrderAndJobs(t *testing.T) {
@@ -206,7 +220,7 @@ func TestOrderAndJobs(t *testing.T) {
 	series := seriesOf(t, patches)
 	var first map[string]string
 	for _, jobs := range []int{0, 1, 3, 50} {
-		p := Params{Tree: tree, Series: series, Jobs: jobs, LogDir: t.TempDir(), Reports: t.TempDir()}
+		p := Params{Tree: tree, Series: series, Jobs: slots(t, jobs), LogDir: t.TempDir(), Reports: t.TempDir()}
 		res, err := Run(t.Context(), p)
 		if fault.KindOf(err) != fault.Checkpatch || !strings.HasSuffix(err.Error(), want[0]+" (and 7 more)") ||
 			!strings.Contains(fault.HintOf(err), acceptName) {
@@ -268,7 +282,7 @@ func TestCancelled(t *testing.T) {
 	series := seriesOf(t, map[string]string{"a.patch": good, "b.patch": good})
 	done := make(chan error)
 	go func() {
-		_, err := Run(ctx, Params{Tree: tree, Series: series, Jobs: 1, LogDir: t.TempDir()})
+		_, err := Run(ctx, Params{Tree: tree, Series: series, Jobs: slots(t, 1), LogDir: t.TempDir()})
 		done <- err
 	}()
 	cancel()

@@ -209,7 +209,7 @@ func BenchmarkRealJobs(b *testing.B) {
 	for _, jobs := range []int{1, 2} {
 		b.Run(fmt.Sprintf("jobs=%d", jobs), func(b *testing.B) {
 			for b.Loop() {
-				res, err := Run(b.Context(), Params{Tree: tree, Series: series, Jobs: jobs, LogDir: b.TempDir()})
+				res, err := Run(b.Context(), Params{Tree: tree, Series: series, Jobs: slots(b, jobs), LogDir: b.TempDir()})
 				if fault.KindOf(err) != fault.Checkpatch && err != nil || len(res.Patches) != 40 {
 					b.Fatal(len(res.Patches), err)
 				}

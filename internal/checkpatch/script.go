@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sync/errgroup"
 
 	"bzmage/internal/fault"
 	"bzmage/internal/run"
@@ -106,8 +105,9 @@ func argv(file string) []string {
 		"--color=never", "--no-summary", "--", file}
 }
 
-// runScript looks at the chosen patches, p.Jobs at once, and returns what the
-// script said of each. All failures are returned.
+// runScript looks at the chosen patches, in the caller's job slot and in those
+// that are free, and returns what the script said of each. All failures are
+// returned.
 func runScript(ctx context.Context, p Params, docs []document, chosen []int) (map[int][]Finding, error) {
 	if err := checkScript(p.Tree); err != nil {
 		return nil, err
@@ -119,15 +119,21 @@ func runScript(ctx context.Context, p Params, docs []document, chosen []int) (ma
 	defer os.RemoveAll(scratch)
 	found := make([][]Finding, len(chosen))
 	errs := make([]error, len(chosen))
-	var wg errgroup.Group
-	wg.SetLimit(max(p.Jobs, 1))
+	var looks []func() error
 	for n, i := range chosen {
-		wg.Go(func() error {
-			found[n], errs[n] = runOne(ctx, p, filepath.Join(scratch, strconv.Itoa(n)), docs[i])
-			return nil
-		})
+		look := func(ctx context.Context) (err error) {
+			found[n], err = runOne(ctx, p, filepath.Join(scratch, strconv.Itoa(n)), docs[i])
+			return err
+		}
+		if p.Jobs == nil {
+			errs[n] = look(ctx)
+			continue
+		}
+		looks = append(looks, p.Jobs.Beside(ctx, look))
 	}
-	_ = wg.Wait()
+	for n, ended := range looks {
+		errs[n] = ended()
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("run checkpatch: %w", context.Cause(ctx))
 	}

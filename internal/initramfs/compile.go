@@ -80,7 +80,9 @@ func (b *builder) compile(ctx context.Context, r recipe, arch string) (string, e
 	log := filepath.Join(b.Dir, "initramfs-"+base+".log")
 	argv := append([]string{b.goTool}, r.args...)
 	argv = append(argv, "-o", out, "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", r.pkg)
-	err := run.Run(ctx, run.Cmd{Argv: argv, Dir: b.Module, Env: env(arch), Log: log})
+	// The stage has one job slot. With one of these go runs one compiler at a
+	// time, and that one thread.
+	err := run.Run(ctx, run.Cmd{Argv: argv, Dir: b.Module, Env: append(env(arch), "GOMAXPROCS=1"), Log: log})
 	if err != nil {
 		return "", b.explain(r, log, err)
 	}

@@ -2,7 +2,6 @@ package jobserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,14 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"bzmage/internal/run"
 )
 
 func free(t *testing.T, s *Server) int {
 	t.Helper()
-	n, err := unix.IoctlGetInt(int(s.r.Fd()), unix.TIOCINQ)
+	n, err := s.free()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,19 +29,13 @@ func newServer(t *testing.T, jobs int) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 // Two makes whose jobs note when they run must never run more than all slots
 // at once, and must between them use all of them.
 func TestTwoMakesShareTheSlots(t *testing.T) {
-	if _, err := exec.LookPath("make"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needMake(t)
 	const jobs = 3
 	s := newServer(t, jobs)
 	dir := t.TempDir()
@@ -64,14 +55,7 @@ func TestTwoMakesShareTheSlots(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, who := range []string{"a", "b"} {
 		wg.Go(func() {
-			err := s.With(t.Context(), func() error {
-				return run.Run(t.Context(), run.Cmd{
-					Argv: []string{"make", "WHO=" + who}, Dir: dir,
-					Env:        run.Env("MAKEFLAGS=" + s.MakeFlags()),
-					ExtraFiles: s.Files(), Log: filepath.Join(dir, who+".log"),
-				})
-			})
-			if err != nil {
+			if err := runMake(t, s, dir, who, "WHO="+who); err != nil {
 				t.Error(err)
 			}
 		})
@@ -99,53 +83,27 @@ func TestTwoMakesShareTheSlots(t *testing.T) {
 	}
 }
 
-func TestLostSlotsComeBack(t *testing.T) {
-	s := newServer(t, 4)
-	err := s.With(t.Context(), func() error {
-		// A client that takes two slots and is killed.
-		_, err := s.r.Read(make([]byte, 2))
+func needMake(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("make"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// runMake runs a make in a slot, its output in the file <name>.log.
+func runMake(t *testing.T, s *Server, dir, name string, args ...string) error {
+	version, err := run.Output(t.Context(), run.Cmd{Argv: []string{"make", "--version"}, Env: run.Env()})
+	if err != nil {
 		return err
+	}
+	flags, files := s.Join(version)
+	return s.With(t.Context(), func(ctx context.Context) error {
+		return run.Run(ctx, run.Cmd{
+			Argv: append([]string{"make"}, args...), Dir: dir, Env: run.Env("MAKEFLAGS=" + flags),
+			ExtraFiles: files, Log: filepath.Join(dir, name+".log"), Grace: 100 * time.Millisecond,
+		})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := free(t, s); n != 4 {
-		t.Errorf("%d slots are free, want 4", n)
-	}
-}
-
-func TestWaitingEndsWithTheContext(t *testing.T) {
-	s := newServer(t, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	var inner error
-	err := s.With(t.Context(), func() error {
-		inner = s.With(ctx, func() error { return errors.New("ran without a slot") })
-		return nil
-	})
-	if err != nil || !errors.Is(inner, context.DeadlineExceeded) {
-		t.Fatalf("got %v and %v, want the deadline", err, inner)
-	}
-	// The slot is free again for the next one.
-	if err := s.With(t.Context(), func() error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Lost slots are only made up for when nobody works any more: while one does,
-// its slot is taken, not lost.
-func TestASlotInUseIsNotLost(t *testing.T) {
-	s := newServer(t, 4)
-	err := s.With(t.Context(), func() error {
-		if err := s.With(t.Context(), func() error { return nil }); err != nil {
-			return err
-		}
-		if n := free(t, s); n != 3 {
-			t.Errorf("%d slots are free while one is in use, want 3", n)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -31,6 +31,7 @@ type Make struct {
 	LocalVersion string    // appended to the release
 	Time         time.Time // what the kernel says it was built at
 	Extra        []string  // more variables, NAME=value
+	GNUMake      string    // the first line of make's --version: how it is told of the job slots depends on it
 	Jobs         *jobserver.Server
 }
 
@@ -72,9 +73,9 @@ func (m Make) Run(ctx context.Context, log string, out io.Writer, targets ...str
 		c.Env = run.Env()
 		return run.Run(ctx, c)
 	}
-	return m.Jobs.With(ctx, func() error {
-		c.Env = run.Env("MAKEFLAGS=" + m.Jobs.MakeFlags())
-		c.ExtraFiles = m.Jobs.Files()
+	return m.Jobs.With(ctx, func(ctx context.Context) error {
+		flags, files := m.Jobs.Join(m.GNUMake)
+		c.Env, c.ExtraFiles = run.Env("MAKEFLAGS="+flags), files
 		return run.Run(ctx, c)
 	})
 }

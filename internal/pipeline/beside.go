@@ -13,16 +13,27 @@ import (
 func beside[T any](ctx context.Context, k *kernel, f func(context.Context, arch.Arch) (T, error)) ([]T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := make(chan struct{})
+	begun, done := make(chan struct{}), make(chan struct{})
 	var found error
 	go func() {
 		defer close(done)
-		if _, found = k.p.checkpatch(ctx, k.src); found != nil {
+		found = k.p.Jobs.With(ctx, func(ctx context.Context) error {
+			close(begun)
+			_, err := k.p.checkpatch(ctx, k.src)
+			return err
+		})
+		if found != nil {
 			cancel(found)
 		}
 	}()
+	// It has its job slot before any target does: they keep theirs while they
+	// wait for it.
+	select {
+	case <-begun:
+	case <-done:
+	}
 	k.checked = func() error { <-done; return found }
-	results, err := each(ctx, k.p.Settings.Archs, f)
+	results, err := each(ctx, k.p, f)
 	if err := k.checked(); err != nil {
 		return nil, err
 	}
@@ -39,6 +50,7 @@ func (k *kernel) wait() error {
 }
 
 // Build compiles every target, all at once.
-func (p Project) Build(ctx context.Context) ([]build.Result, error) {
+func (p Project) Build(ctx context.Context) (_ []build.Result, err error) {
+	defer p.traced(&ctx)(&err)
 	return targets(ctx, p, p.toCheck, func(ctx context.Context, k *kernel) ([]build.Result, error) { return beside(ctx, k, k.build) })
 }

@@ -42,10 +42,7 @@ func (p Project) SeriesBisect(ctx context.Context, check string) (series.Bisecti
 	if err := wholeTree(src); err != nil {
 		return series.Bisection{}, err
 	}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return series.Bisection{}, err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
 	b := &bisector{kernel: k, check: check, result: &series.Bisection{Line: src.Line.Name, Release: src.Tree.Release, Check: check}}
 	for _, a := range src.Series.Patches {
@@ -96,7 +93,7 @@ func (b *bisector) try(ctx context.Context, n int) (bool, error) {
 	if n > 0 {
 		t.Last = b.names[n-1]
 	}
-	verdicts, err := each(ctx, b.p.Settings.Archs, k.verify)
+	verdicts, err := each(ctx, b.p, k.verify)
 	if err != nil {
 		return false, fault.New(fault.KindOf(err), "see whether each patch compiles alone: go tool mage series:compile",
 			"the kernel with %d patches, the last being %s: %w", n, orUnpatched(t.Last), err)

@@ -76,10 +76,7 @@ func (p Project) newCompiler(ctx context.Context, src Source, versions map[strin
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(Patched{Source: src}, versions)
-	if err != nil {
-		return nil, err
-	}
+	k := p.newKernel(Patched{Source: src}, versions)
 	c := &compiler{kernel: k, history: history}
 	if err := c.prepare(ctx, folder); err != nil {
 		c.close()
@@ -186,7 +183,7 @@ func (c *compiler) base(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	_, err = each(ctx, c.p.Settings.Archs, func(ctx context.Context, a arch.Arch) (struct{}, error) {
+	_, err = each(ctx, c.p, func(ctx context.Context, a arch.Arch) (struct{}, error) {
 		res, err := c.run(ctx, k, a)
 		if err == nil && len(res.Errors) > 0 && i == 0 {
 			err = fault.New(fault.Build, "the whole log: "+c.p.short(c.logPath(a)),
@@ -208,7 +205,7 @@ func (c *compiler) patch(ctx context.Context, i int, known bool) (compile.Patch,
 			return entry, err
 		}
 	}
-	results, err := each(ctx, c.p.Settings.Archs, func(ctx context.Context, a arch.Arch) (compile.Result, error) {
+	results, err := each(ctx, c.p, func(ctx context.Context, a arch.Arch) (compile.Result, error) {
 		if known {
 			res, _ := c.kept(i, a)
 			return res, nil

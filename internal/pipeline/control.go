@@ -36,12 +36,9 @@ func (p Project) VerifyControl(ctx context.Context) (control.Report, error) {
 	if err := wholeTree(src); err != nil {
 		return control.Report{}, err
 	}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return control.Report{}, err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
-	with, err := each(ctx, p.Settings.Archs, func(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
+	with, err := each(ctx, p, func(ctx context.Context, a arch.Arch) (boot.Verdict, error) {
 		v, err := k.verify(ctx, a)
 		return v, errors.Join(err, v.Err())
 	})
@@ -92,7 +89,7 @@ func (k *kernel) withoutSeries(ctx context.Context) ([]boot.Verdict, error) {
 	bare := *k
 	bare.src.Series, bare.partial = empty, true
 	bare.aside = k.p.build("control", k.src.Line.Name)
-	verdicts, err := each(ctx, k.p.Settings.Archs, bare.verify)
+	verdicts, err := each(ctx, k.p, bare.verify)
 	_, back := patch.Apply(context.WithoutCancel(ctx), patch.Params{Tree: k.src.Tree, Series: k.p.path(k.src.Line.Patches), Log: k.p.UI.Log})
 	if err != nil {
 		err = fault.New(fault.KindOf(err), "see whether the line builds and boots without patches", "the kernel without the series: %w", err)

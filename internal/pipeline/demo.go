@@ -29,10 +29,7 @@ func (p Project) Demo(ctx context.Context, out io.Writer) error {
 		}
 	}
 	p.Settings.Archs = []arch.Arch{a}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
 	built, err := k.build(ctx, a)
 	if err != nil {

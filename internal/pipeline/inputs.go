@@ -130,7 +130,7 @@ func (p Project) checkpatchParams(src Patched) (checkpatch.Params, error) {
 		}
 	}
 	return checkpatch.Params{
-		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Settings.Jobs, Log: p.UI.Log,
+		Tree: src.Tree, Series: p.path(src.Line.Patches), Folder: src.Line.Patches, Jobs: p.Jobs, Log: p.UI.Log,
 		Kept: p.build("checkpatch", src.Line.Name+".json"), Inputs: in, Hashes: p.Hashes,
 	}, nil
 }

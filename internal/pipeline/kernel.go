@@ -18,19 +18,18 @@ import (
 	"bzmage/internal/build"
 	"bzmage/internal/config"
 	"bzmage/internal/fault"
-	"bzmage/internal/jobserver"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/key"
 	"bzmage/internal/patch"
 	"bzmage/internal/tools"
+	"bzmage/internal/trace"
 )
 
-// kernel builds targets of one patched tree; they share the job slots.
+// kernel builds targets of one patched tree.
 type kernel struct {
 	p     Project
 	src   Patched
 	tools map[string]string // name: version; and what they are made of, as [tools.Identity] has it
-	jobs  *jobserver.Server
 
 	checked func() error // waits for what looks at the series beside the build; nil: nothing does
 	partial bool         // only a part of the series is applied
@@ -79,21 +78,14 @@ func (p Project) need(ctx context.Context, uses ...tools.Use) (map[string]string
 	return versions, err
 }
 
-// newKernel makes the job slots; versions are those of [Project.need]. Close it.
-func (p Project) newKernel(src Patched, versions map[string]string) (*kernel, error) {
-	jobs, err := jobserver.New(p.Settings.Jobs)
-	if err != nil {
-		return nil, fault.New(fault.Machine, "", "%w", err)
-	}
-	return &kernel{p: p, src: src, tools: versions, jobs: jobs}, nil
+// newKernel returns the kernel of a tree; versions are those of
+// [Project.need]. Close it.
+func (p Project) newKernel(src Patched, versions map[string]string) *kernel {
+	return &kernel{p: p, src: src, tools: versions}
 }
 
-// close gives the job slots back, and notes that the tree is on the disk: by
-// now it has been for long.
-func (k *kernel) close() {
-	_ = k.jobs.Close()
-	_ = k.src.Tree.Settle()
-}
+// close notes that the tree is on the disk: by now it has been for long.
+func (k *kernel) close() { _ = k.src.Tree.Settle() }
 
 func problems(found []tools.Found) []string {
 	var missing []string
@@ -105,14 +97,23 @@ func problems(found []tools.Found) []string {
 	return missing
 }
 
-// each runs f for every arch at once and returns all results and all errors:
-// one arch's failure does not hide another's.
-func each[T any](ctx context.Context, archs []arch.Arch, f func(context.Context, arch.Arch) (T, error)) ([]T, error) {
+// each runs f for every arch at once, as far as there are job slots, and
+// returns all results and all errors: one arch's failure does not hide
+// another's. An arch keeps its slot from its configuration to its verdict: it
+// has one thing to do at a time, its makes take more for themselves, and so
+// its guest waits for nobody and shares its core with nobody.
+func each[T any](ctx context.Context, p Project, f func(context.Context, arch.Arch) (T, error)) ([]T, error) {
+	archs := p.Settings.Archs
 	results := make([]T, len(archs))
 	errs := make([]error, len(archs))
 	var wg sync.WaitGroup
 	for i, a := range archs {
-		wg.Go(func() { results[i], errs[i] = f(ctx, a) })
+		wg.Go(func() {
+			errs[i] = p.Jobs.With(ctx, func(ctx context.Context) (err error) {
+				results[i], err = f(ctx, a)
+				return err
+			})
+		})
 	}
 	wg.Wait()
 	return results, errors.Join(errs...)
@@ -123,7 +124,8 @@ func (k *kernel) make(a arch.Arch) kbuild.Make {
 	return kbuild.Make{
 		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)),
 		Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.src.Tree.Release,
-		LocalVersion: k.src.Line.LocalVersion, Time: k.time(), Jobs: k.jobs,
+		LocalVersion: k.src.Line.LocalVersion, Time: k.time(),
+		GNUMake: k.tools["make"], Jobs: k.p.Jobs,
 	}
 }
 
@@ -168,14 +170,15 @@ func (s Patched) edits() string {
 }
 
 // configure makes the .config of a target.
-func (k *kernel) configure(ctx context.Context, a arch.Arch) (config.Result, error) {
+func (k *kernel) configure(ctx context.Context, a arch.Arch) (res config.Result, err error) {
+	defer trace.Stage(&ctx, "configure "+a.Name)(&err)
 	log, err := k.p.log(k.src.Line.Name, "config-"+k.p.target(a))
 	if err != nil {
 		return config.Result{}, err
 	}
 	p := k.configParams(a)
 	p.Log = log
-	res, err := config.Configure(ctx, p)
+	res, err = config.Configure(ctx, p)
 	if err != nil {
 		// A patch that breaks Kconfig, a disk that is full: make says so here.
 		why := build.Params{Make: p.Make, Compiler: k.tools[p.Make.Toolchain.Compiler(a)], Touched: k.touched(), Log: log}
@@ -204,11 +207,12 @@ func ifKept(kept bool) string {
 }
 
 // build configures and compiles a target.
-func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
+func (k *kernel) build(ctx context.Context, a arch.Arch) (res build.Result, err error) {
 	cfg, err := k.configure(ctx, a)
 	if err != nil {
 		return build.Result{}, err
 	}
+	defer trace.Stage(&ctx, "build "+a.Name)(&err)
 	log, err := k.p.log(k.src.Line.Name, "build-"+k.p.target(a))
 	if err != nil {
 		return build.Result{}, err
@@ -222,7 +226,7 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	p.Progress = func(done, total int, file string) {
 		k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
 	}
-	res, err := k.compile(ctx, a, p)
+	res, err = k.compile(ctx, a, p)
 	k.p.UI.Progress(a.Name, "")
 	if err == nil && !res.Kept {
 		err = k.unchanged(ctx, res)
@@ -287,7 +291,7 @@ func (p Project) Config(ctx context.Context) ([]config.Result, error) {
 }
 
 func configures(ctx context.Context, k *kernel) ([]config.Result, error) {
-	return each(ctx, k.p.Settings.Archs, k.configure)
+	return each(ctx, k.p, k.configure)
 }
 
 // targets runs f for the targets of the tree that source delivers.
@@ -300,10 +304,7 @@ func targets[T any](ctx context.Context, p Project, source func(context.Context)
 	if err != nil {
 		return nil, err
 	}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return nil, err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
 	return f(ctx, k)
 }

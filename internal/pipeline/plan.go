@@ -81,7 +81,7 @@ func (p Project) Plan(ctx context.Context) (Plan, error) {
 		return plan, err
 	}
 	k := &kernel{p: p, src: src, tools: versions}
-	steps, err := each(ctx, p.Settings.Archs, k.plan)
+	steps, err := each(ctx, p, k.plan)
 	for _, s := range steps {
 		plan.Steps = append(plan.Steps, s...)
 	}

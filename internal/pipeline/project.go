@@ -14,6 +14,7 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/kernels"
 	"bzmage/internal/key"
@@ -29,7 +30,8 @@ type Project struct {
 	Module   string // the folder of go.mod, with verify/ and cmd/procrand
 	File     kernels.File
 	Settings settings.Settings
-	Force    bool // boot again what has a verdict
+	Jobs     *jobserver.Server // of all that a run starts
+	Force    bool              // boot again what has a verdict
 	Keys     keyring.Keys
 	Hashes   *key.Hashes // of files read before; nil: none
 	chosen   *chosen     // the line of this run, once it is known; nil: it is chosen anew each time
@@ -74,7 +76,11 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, err
 	}
-	p := Project{Root: root, Module: root, File: file, Settings: set, Keys: keys, chosen: &chosen{}}
+	jobs, err := jobserver.New(set.Jobs)
+	if err != nil {
+		return Project{}, fault.New(fault.Machine, "", "%w", err)
+	}
+	p := Project{Root: root, Module: root, File: file, Settings: set, Jobs: jobs, Keys: keys, chosen: &chosen{}}
 	p.Hashes = key.NewHashes(p.build("hashes.json"))
 	if set.CI {
 		p.Hashes.Distrust() // a build folder that was kept may come from another machine

@@ -105,6 +105,8 @@ func realKernel(t *testing.T, line, source string) {
 		r, err := verify(t, p)
 		wantVerdicts(t, r, err, boot.Hung, fault.Hung, "before the checks began")
 		wantIn(t, r, "rand_break")
+		// Since the build before, one patch changed, in one .c.
+		wantCompiled(t, p, line, "kernel/sched/base.o")
 	})
 	writeSeries(t, series, names)
 	t.Run("without the series", func(t *testing.T) { wantControl(t, p) })

@@ -12,6 +12,7 @@ import (
 	"bzmage/internal/kernels"
 	"bzmage/internal/keyring"
 	"bzmage/internal/patch"
+	"bzmage/internal/trace"
 	"bzmage/internal/unpack"
 )
 
@@ -30,14 +31,15 @@ type Patched struct {
 }
 
 // Fetch gets the source of the line and unpacks it.
-func (p Project) Fetch(ctx context.Context) (Source, error) {
+func (p Project) Fetch(ctx context.Context) (_ Source, err error) {
+	defer trace.Stage(&ctx, "fetch and unpack")(&err)
 	line, choice, archive, err := p.archive(ctx)
 	if err != nil {
 		return Source{}, err
 	}
 	tree, err := unpack.Unpack(ctx, unpack.Params{
 		Archive: archive, Line: line, Dir: p.build("tree", line.Name), Keys: p.Keys.Ring(keyring.Developers),
-		Log: p.UI.Log, Progress: p.progress("unpack", "unpacked"),
+		Jobs: p.Jobs, Log: p.UI.Log, Progress: p.progress("unpack", "unpacked"),
 	})
 	p.UI.Progress("unpack", "")
 	if err != nil {
@@ -162,11 +164,12 @@ func (p Project) chooseBySource(ctx context.Context) (kernels.Line, string, erro
 }
 
 // Patch applies the series of the line to its tree.
-func (p Project) Patch(ctx context.Context) (Patched, error) {
+func (p Project) Patch(ctx context.Context) (_ Patched, err error) {
 	src, err := p.Fetch(ctx)
 	if err != nil {
 		return Patched{}, err
 	}
+	defer trace.Stage(&ctx, "patch")(&err)
 	res, err := patch.Apply(ctx, patch.Params{Tree: src.Tree, Series: p.path(src.Line.Patches), Log: p.UI.Log})
 	if err != nil {
 		return Patched{}, err
@@ -224,7 +227,8 @@ func (p Project) toCheck(ctx context.Context) (Patched, error) {
 	return p.Patch(ctx)
 }
 
-func (p Project) checkpatch(ctx context.Context, src Patched) (checkpatch.Result, error) {
+func (p Project) checkpatch(ctx context.Context, src Patched) (_ checkpatch.Result, err error) {
+	defer trace.Stage(&ctx, "checkpatch")(&err)
 	dir, err := p.log(src.Line.Name, "checkpatch")
 	if err != nil {
 		return checkpatch.Result{}, err

@@ -16,13 +16,15 @@ import (
 	"bzmage/internal/qemu"
 	"bzmage/internal/report"
 	"bzmage/internal/tools"
+	"bzmage/internal/trace"
 )
 
 // Verify builds every target, boots it, and reports the verdicts. An arch is
 // booted as soon as its image is there. A target that could not be built is in
 // the report too, with the reason; the error is that of every target that did
 // not pass.
-func (p Project) Verify(ctx context.Context) (report.Report, error) {
+func (p Project) Verify(ctx context.Context) (_ report.Report, err error) {
+	defer p.traced(&ctx)(&err)
 	if err := errors.Join(p.checkSelection(), p.checkShell()); err != nil {
 		return report.Report{}, err
 	}
@@ -45,10 +47,7 @@ func (p Project) Verify(ctx context.Context) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
-	k, err := p.newKernel(src, versions)
-	if err != nil {
-		return report.Report{}, err
-	}
+	k := p.newKernel(src, versions)
 	defer k.close()
 	verdicts, err := beside(ctx, k, k.verdict)
 	if ctx.Err() != nil || verdicts == nil {
@@ -83,8 +82,9 @@ func (k *kernel) verdict(ctx context.Context, a arch.Arch) (boot.Verdict, error)
 	}, err
 }
 
-// buildAndPack makes what is booted. The checks are compiled while the kernel
-// is, unless modules of the kernel go into the same archive.
+// buildAndPack makes what is booted. The checks are compiled before the kernel
+// is, or at the same time where there is a job slot for it: that they do not
+// compile is known soon. Modules of the kernel are packed behind it.
 func (k *kernel) buildAndPack(ctx context.Context, a arch.Arch) (build.Result, initramfs.Result, error) {
 	if len(k.guest().Modules) > 0 {
 		built, err := k.build(ctx, a)
@@ -96,24 +96,18 @@ func (k *kernel) buildAndPack(ctx context.Context, a arch.Arch) (build.Result, i
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	type made struct {
-		res initramfs.Result
-		err error
-	}
-	ramfs := make(chan made, 1)
-	go func() {
-		res, err := k.initramfs(ctx, a, build.Result{})
-		if err != nil {
+	var rd initramfs.Result
+	packed := k.p.Jobs.Beside(ctx, func(ctx context.Context) (err error) {
+		if rd, err = k.initramfs(ctx, a, build.Result{}); err != nil {
 			cancel(err) // checks that do not compile end the build too
 		}
-		ramfs <- made{res, err}
-	}()
+		return err
+	})
 	built, err := k.build(ctx, a)
-	rd := <-ramfs
-	if rd.err != nil {
-		err = rd.err
+	if packErr := packed(); packErr != nil {
+		err = packErr
 	}
-	return built, rd.res, err
+	return built, rd, err
 }
 
 // verify builds and boots one target.
@@ -141,7 +135,8 @@ func (k *kernel) verify(ctx context.Context, a arch.Arch) (boot.Verdict, error) 
 }
 
 // initramfs packs the checks, and the modules of b that the guest is to load.
-func (k *kernel) initramfs(ctx context.Context, a arch.Arch, b build.Result) (initramfs.Result, error) {
+func (k *kernel) initramfs(ctx context.Context, a arch.Arch, b build.Result) (_ initramfs.Result, err error) {
+	defer trace.Stage(&ctx, "initramfs "+a.Name)(&err)
 	extra, err := k.guestFiles(a)
 	if err != nil {
 		return initramfs.Result{}, err
@@ -200,7 +195,8 @@ func buildTime(b build.Result) string {
 	return fmt.Sprintf("%.1f s", b.Seconds)
 }
 
-func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.Verdict, m qemu.Machine, checks []string) (boot.Verdict, error) {
+func (k *kernel) boot(ctx context.Context, a arch.Arch, b build.Result, v boot.Verdict, m qemu.Machine, checks []string) (_ boot.Verdict, err error) {
+	defer trace.Stage(&ctx, "boot "+a.Name)(&err)
 	if k.p.Settings.Checks.All() {
 		if err := k.forgetVerdict(v); err != nil {
 			return v, err

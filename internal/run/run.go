@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"bzmage/internal/trace"
 )
 
 // defaultGrace is how long a command may take to end after SIGTERM. Mage ends
@@ -93,15 +95,18 @@ func Run(ctx context.Context, c Cmd) (err error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = c.grace()
-	start := time.Now()
+	start, ended := time.Now(), trace.Program(ctx, c.Argv)
 	if err := cmd.Start(); err != nil {
+		ended(nil, err)
 		return &StartError{Argv: c.Argv, Err: err}
 	}
 	end := guard(ctx, cmd.Process.Pid, c, out)
 	waitErr := cmd.Wait()
 	reason := end()
 	reap(cmd.Process.Pid, c.grace())
-	return c.verdict(ctx, reason, waitErr, time.Since(start), out)
+	err = c.verdict(ctx, reason, waitErr, time.Since(start), out)
+	ended(cmd.ProcessState, err)
+	return err
 }
 
 // Output runs c and returns its standard output without the last newline.

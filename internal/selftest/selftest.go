@@ -18,12 +18,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
-	"golang.org/x/sync/errgroup"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
@@ -241,23 +239,15 @@ func (b *builder) argv(source, out string) []string {
 	return append(argv, "-O2", "-w", "-D_GNU_SOURCE", "-pthread", "-static", "-s", source, "-o", out)
 }
 
-// compileAll compiles two at a time: the kernel is built meanwhile.
+// compileAll compiles one after the other: the stage has one job slot.
 func (b *builder) compileAll(ctx context.Context, names []string, res *Result) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(min(2, runtime.NumCPU()))
-	whys := make([]string, len(names))
-	for i, name := range names {
-		g.Go(func() (err error) {
-			whys[i], err = b.compile(ctx, name)
+	for _, name := range names {
+		why, err := b.compile(ctx, name)
+		if err != nil {
 			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i, name := range names {
-		if whys[i] != "" {
-			res.LeftOut = append(res.LeftOut, LeftOut{name, whys[i]})
+		}
+		if why != "" {
+			res.LeftOut = append(res.LeftOut, LeftOut{name, why})
 			continue
 		}
 		hash, err := sum(filepath.Join(b.Dir, name))

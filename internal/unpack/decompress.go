@@ -15,6 +15,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/fetch"
 	"bzmage/internal/fetch/pipe"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/run"
 )
 
@@ -26,8 +27,9 @@ const (
 	zstdWindow = 128 << 20
 )
 
-// decompress calls use with the tar stream that in holds.
-func decompress(ctx context.Context, in io.Reader, f fetch.Format, trusted bool, use func(io.Reader) error) error {
+// decompress calls use with the tar stream that in holds. Where it takes a
+// program, that has a job slot and so many threads.
+func decompress(ctx context.Context, in io.Reader, f fetch.Format, jobs *jobserver.Server, threads int, use func(io.Reader) error) error {
 	switch f {
 	case fetch.Gzip:
 		r, err := gzip.NewReader(in)
@@ -45,22 +47,29 @@ func decompress(ctx context.Context, in io.Reader, f fetch.Format, trusted bool,
 		defer r.Close()
 		return use(r)
 	case fetch.XZ:
-		return xzError(pipe.Read(ctx, run.Cmd{Argv: xzArgv(trusted), Stdin: in, Env: run.Env()}, use))
+		return xzError(jobs.With(ctx, func(ctx context.Context) error {
+			return pipe.Read(ctx, run.Cmd{Argv: xzArgv(threads), Stdin: in, Env: run.Env()}, use)
+		}))
 	}
 	return use(in)
 }
 
 // xzArgv returns the command line of xz, which is faster than any reader of
-// its format in Go and has a core for itself. It may use more cores on an
-// archive of several blocks, as Debian's is, but only when somebody vouches
-// for the archive: its decoder with threads was once open to attack
-// (CVE-2025-31115), the one without was not.
-func xzArgv(trusted bool) []string {
-	threads := "--threads=1"
-	if trusted {
-		threads = "--threads=0"
+// its format in Go and has a core for itself.
+func xzArgv(threads int) []string {
+	return []string{"xz", "--decompress", "--stdout", fmt.Sprintf("--threads=%d", threads), "--memlimit-decompress=" + xzMemory}
+}
+
+// threads is how many cores xz may use. More than one help with an archive of
+// several blocks, as Debian's is (nothing else of a run works while its tree
+// is unpacked), but only when somebody vouches for the archive: xz's decoder
+// with threads was once open to attack (CVE-2025-31115), the one without was
+// not.
+func (u *unpacker) threads() int {
+	if !u.Archive.Verified() {
+		return 1
 	}
-	return []string{"xz", "--decompress", "--stdout", threads, "--memlimit-decompress=" + xzMemory}
+	return u.Jobs.Jobs()
 }
 
 func xzError(err error) error {

@@ -12,6 +12,7 @@ import (
 
 	"bzmage/internal/fault"
 	"bzmage/internal/fetch"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/run"
 	"bzmage/internal/testkernel"
 )
@@ -62,12 +63,22 @@ func TestXZMissing(t *testing.T) {
 }
 
 func TestXZArgv(t *testing.T) {
-	for trusted, want := range map[bool]string{
-		true:  "xz --decompress --stdout --threads=0 --memlimit-decompress=1GiB",
-		false: "xz --decompress --stdout --threads=1 --memlimit-decompress=1GiB",
+	jobs, err := jobserver.New(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := fetch.Archive{Proofs: []string{fetch.TarSigned}}
+	for _, tt := range []struct {
+		u    unpacker
+		want string
+	}{
+		{unpacker{Params: Params{Archive: signed, Jobs: jobs}}, "--threads=3"},
+		{unpacker{Params: Params{Archive: signed}}, "--threads=1"},
+		{unpacker{Params: Params{Jobs: jobs}}, "--threads=1"}, // nobody vouches for it
 	} {
-		if got := strings.Join(xzArgv(trusted), " "); got != want {
-			t.Errorf("%v: %s", trusted, got)
+		want := "xz --decompress --stdout " + tt.want + " --memlimit-decompress=1GiB"
+		if got := strings.Join(xzArgv(tt.u.threads()), " "); got != want {
+			t.Errorf("%+v: %s, want %s", tt.u.Params, got, want)
 		}
 	}
 }

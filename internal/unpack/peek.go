@@ -50,7 +50,7 @@ func peek(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	release := ""
-	err = decompress(ctx, f, format, false, func(r io.Reader) error {
+	err = decompress(ctx, f, format, nil, 1, func(r io.Reader) error {
 		if release, err = findRelease(r); err != nil {
 			return err
 		}

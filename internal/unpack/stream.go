@@ -63,13 +63,13 @@ type proof struct{ *keyring.Reader }
 // goes through the signature's hash, so that the archive is decompressed once.
 func (u *unpacker) stream(ctx context.Context, in *input, p *proof, use func(io.Reader) error) error {
 	if u.Archive.Signature == "" {
-		return decompress(ctx, in, in.format, u.Archive.Verified(), use)
+		return decompress(ctx, in, in.format, u.Jobs, u.threads(), use)
 	}
 	sig, err := u.signature()
 	if err != nil {
 		return u.unsigned(err)
 	}
-	return decompress(ctx, in, in.format, u.Archive.Verified(), func(r io.Reader) error {
+	return decompress(ctx, in, in.format, u.Jobs, u.threads(), func(r io.Reader) error {
 		if p.Reader, err = sig.Reader(r); err != nil {
 			return u.unsigned(err)
 		}

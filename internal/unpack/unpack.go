@@ -32,6 +32,7 @@ import (
 	"bzmage/internal/fault"
 	"bzmage/internal/fetch"
 	"bzmage/internal/fetch/disk"
+	"bzmage/internal/jobserver"
 	"bzmage/internal/kernels"
 	"bzmage/internal/keyring"
 )
@@ -42,6 +43,7 @@ type Params struct {
 	Line     kernels.Line
 	Dir      string                  // such as build/tree/5.4; the tree becomes Dir/<id>
 	Keys     keyring.Ring            // the developers', for Archive.Signature
+	Jobs     *jobserver.Server       // xz takes a slot, and as many threads as there are; nil: one thread
 	Log      *logrus.Logger          // nil: silent
 	Progress func(done, total int64) // bytes of the archive or folder; may be nil
 }
