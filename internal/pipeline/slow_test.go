@@ -59,7 +59,7 @@ func flaws() []flaw {
 		{"for its owner only", procFile, "0444, rand_operations", "0400, rand_operations", []string{"TestRandMode", "TestRandWalkByOthers"}},
 		{"for all to write", procFile, "0444, rand_operations", "0666, rand_operations", []string{"TestRandMode", "TestRandWriteByOthers"}},
 		{"not for threads", procFile, "\tREG(\"rand\",\t 0444, rand_operations),\n", "", []string{"TestRandThreads", "TestRandNeighbours"}},
-		{"a write that fails", procFile, "\t\t   size_t count, loff_t *offset)\n{\n\treturn count;", "\t\t   size_t count, loff_t *offset)\n{\n\treturn -EINVAL;", []string{"TestRandWriteByRoot"}},
+		{"a write that fails", procFile, "\t   size_t count, loff_t *offset)\n{\n\treturn count;", "\t   size_t count, loff_t *offset)\n{\n\treturn -EINVAL;", []string{"TestRandWriteByRoot"}},
 		{"no seeking", procFile, "\t.write\t\t= rand_write,\n\t.llseek\t\t= seq_lseek,", "\t.write\t\t= rand_write,\n\t.llseek\t\t= no_llseek,", []string{"TestRandSeek", "TestRandRewind"}},
 		{"a warning in the log", procFile, "\trand_count(p, ns, m);\n", "\tpr_warn_once(\"rand is read\\n\");\n\trand_count(p, ns, m);\n", []string{"TestZKernelLog"}},
 	}
