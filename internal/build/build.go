@@ -22,7 +22,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bzmage/internal/ccache"
 	"bzmage/internal/config"
+	"bzmage/internal/farm"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/plain"
@@ -42,6 +44,13 @@ type Params struct {
 	Log      string            // file for what make prints
 	Count    bool              // spend two seconds to learn how many steps a first build has
 	Progress func(done, total int, file string)
+	Help     func() Help // what else compiled, asked when make is done; nil: nobody
+}
+
+// Help is what saved the compilers of this machine their work.
+type Help struct {
+	CCache *ccache.Stats `json:"ccache,omitempty"`
+	Farm   *farm.Stats   `json:"farm,omitempty"`
 }
 
 // Toolchain is what an image was built with.
@@ -72,6 +81,7 @@ type Result struct {
 	Seconds float64           `json:"seconds"`
 
 	Toolchain Toolchain `json:"toolchain"`
+	Help      Help      `json:"help,omitzero"`
 
 	Dist string `json:"-"`
 	Kept bool   `json:"-"` // nothing had to be done
@@ -106,6 +116,9 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		return Result{}, err
 	}
 	res.Steps, res.Seconds = steps, time.Since(start).Seconds()
+	if p.Help != nil {
+		res.Help = p.Help()
+	}
 	if err := p.check(); err != nil {
 		return Result{}, err
 	}

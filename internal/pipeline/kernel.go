@@ -29,6 +29,7 @@ type kernel struct {
 	src   Patched
 	tools map[string]string // name: version
 	jobs  *jobserver.Server
+	share *sharing
 
 	partial bool   // only a part of the series is applied
 	aside   string // where the results of a trial lie; empty: where a user looks for them
@@ -36,7 +37,7 @@ type kernel struct {
 
 // look looks for the tools of the uses, or for all.
 func (p Project) look(ctx context.Context, uses ...tools.Use) ([]tools.Found, error) {
-	table := tools.Table(p.Settings.Archs, p.Settings.Toolchain)
+	table := append(tools.Table(p.Settings.Archs, p.Settings.Toolchain), p.sharingTools()...)
 	if len(uses) > 0 {
 		table = tools.Of(table, uses...)
 	}
@@ -77,7 +78,7 @@ func (p Project) newKernel(src Patched, versions map[string]string) (*kernel, er
 	if err != nil {
 		return nil, fault.New(fault.Machine, "", "%w", err)
 	}
-	return &kernel{p: p, src: src, tools: versions, jobs: jobs}, nil
+	return &kernel{p: p, src: src, tools: versions, jobs: jobs, share: &sharing{p: p}}, nil
 }
 
 // close gives the job slots back, and notes that the tree is on the disk: by
@@ -116,6 +117,7 @@ func (k *kernel) make(a arch.Arch) kbuild.Make {
 		Src: k.src.Tree.Src(), Obj: k.p.build("obj", k.src.Line.Name, id, k.p.target(a)),
 		Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.src.Tree.Release,
 		LocalVersion: k.src.Line.LocalVersion, Time: k.time(), Jobs: k.jobs,
+		Env: func(ctx context.Context) ([]string, error) { return k.share.env(ctx, k.shareLog(a)) },
 	}
 }
 
@@ -218,11 +220,14 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (build.Result, error) {
 	if err := os.MkdirAll(filepath.Dir(dist), 0o755); err != nil {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
+	if err := k.newShare(a); err != nil {
+		return build.Result{}, err
+	}
 	start := time.Now()
 	res, err := k.compile(ctx, a, build.Params{
 		Make: k.make(a), Config: cfg, Release: k.src.Tree.Release + k.src.Line.LocalVersion, Inputs: in,
 		Compiler: k.tools[tc.Compiler(a)], Linker: k.tools[tc.Linker(a)], Touched: k.touched(),
-		Dist: dist, Log: log, Count: k.p.UI.Terminal(),
+		Dist: dist, Log: log, Count: k.p.UI.Terminal(), Help: func() build.Help { return k.help(a) },
 		Progress: func(done, total int, file string) {
 			k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
 		},
@@ -274,7 +279,7 @@ func took(r build.Result) string {
 	if r.Kept {
 		return " (kept: same inputs)"
 	}
-	return fmt.Sprintf(", %d steps in %.1f s", r.Steps, r.Seconds)
+	return fmt.Sprintf(", %d steps in %.1f s", r.Steps, r.Seconds) + helped(r.Help)
 }
 
 // short returns a path below the checkout as the user would type it.
