@@ -48,7 +48,8 @@ func Check(ctx context.Context, node string, compilers []Compiler, dir string) e
 	one := Farm{Kind: Distcc, Nodes: []string{node}}
 	for _, c := range compilers {
 		log := filepath.Join(dir, c.Name+".log")
-		env := append(one.Env(dir, log), "DISTCC_FALLBACK=0", "DISTCC_SKIP_LOCAL_RETRY=1", "CCACHE_DISABLE=1")
+		env := append(one.Env(dir, log), "DISTCC_FALLBACK=0", "DISTCC_SKIP_LOCAL_RETRY=1", "CCACHE_DISABLE=1",
+			"PATH="+filepath.Dir(c.Path)+":"+os.Getenv("PATH"))
 		if err := object(ctx, dir, "near.o", env, c.Path); err != nil {
 			return fmt.Errorf("%s does not compile the probe on this machine: %w", c.Name, err)
 		}
@@ -56,7 +57,7 @@ func Check(ctx context.Context, node string, compilers []Compiler, dir string) e
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("it does not compile with %s: %w", filepath.Base(c.Far()), reason(log, err))
+			return fmt.Errorf("it does not compile with %s: %w", c.Far(), reason(log, err))
 		}
 		near, err := os.ReadFile(filepath.Join(dir, "near.o"))
 		far, err2 := os.ReadFile(filepath.Join(dir, "far.o"))
@@ -64,7 +65,7 @@ func Check(ctx context.Context, node string, compilers []Compiler, dir string) e
 			return fmt.Errorf("probe a node: %w", err)
 		}
 		if !bytes.Equal(near, far) {
-			return fmt.Errorf("its %s is another one: the same file comes to other bytes there", filepath.Base(c.Far()))
+			return fmt.Errorf("its %s is another one: the same file comes to other bytes there", c.Far())
 		}
 	}
 	return nil

@@ -19,11 +19,12 @@ type Compiler struct {
 
 // Far returns the name under which other machines have the very same compiler:
 // with its target and version where there is such a name (x86_64-linux-gnu-gcc-12
-// for gcc), as gcc is something else on a machine of another arch or age.
+// for gcc), as gcc is something else on a machine of another arch or age. It is
+// without a folder: distccd refuses most.
 func (c Compiler) Far() string {
 	target, err := filepath.EvalSymlinks(c.Path)
 	if err != nil {
-		return c.Path
+		return c.Name
 	}
 	names := []string{filepath.Base(target)}
 	// Debian's clang-14 is a link to lib/llvm-14/bin/clang.
@@ -31,12 +32,12 @@ func (c Compiler) Far() string {
 		names = append([]string{names[0] + version}, names...)
 	}
 	for _, name := range names {
-		path := filepath.Join(filepath.Dir(c.Path), name)
-		if same, err := filepath.EvalSymlinks(path); err == nil && same == target {
-			return path
+		same, err := filepath.EvalSymlinks(filepath.Join(filepath.Dir(c.Path), name))
+		if err == nil && same == target {
+			return name
 		}
 	}
-	return c.Path
+	return filepath.Base(c.Path)
 }
 
 // script decides by the command line. Away goes the compilation of a C file
@@ -68,7 +69,12 @@ for arg; do
 	esac
 done
 case $compile$kernel$file in
-111) exec %s "$far" "$@" ;;
+111)
+	# The client preprocesses with this very compiler, whatever is in PATH.
+	PATH=${cc%%/*}:$PATH
+	export PATH
+	exec %s "$far" "$@"
+	;;
 esac
 exec "$cc" "$@"
 `

@@ -318,7 +318,7 @@ func (p Project) farmFindings(ctx context.Context) []finding {
 	}
 	var names []string
 	for _, c := range compilers {
-		names = append(names, filepath.Base(c.Far()))
+		names = append(names, c.Far())
 	}
 	var all []finding
 	for node, err := range p.nodes(ctx, compilers) {
