@@ -23,7 +23,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"bzmage/internal/ccache"
 	"bzmage/internal/config"
+	"bzmage/internal/farm"
 	"bzmage/internal/fault"
 	"bzmage/internal/kbuild"
 	"bzmage/internal/key"
@@ -48,6 +50,13 @@ type Params struct {
 	Count    bool         // spend two seconds to learn how many steps a first build has
 	Gate     func() error // asked before a dist takes the place of the old one, and may say no; nil: nobody objects
 	Progress func(done, total int, file string)
+	Help     func() Help // what else compiled, asked when make is done; nil: nobody
+}
+
+// Help is what saved the compilers of this machine their work.
+type Help struct {
+	CCache *ccache.Stats `json:"ccache,omitempty"`
+	Farm   *farm.Stats   `json:"farm,omitempty"`
 }
 
 // Toolchain is what an image was built with.
@@ -79,6 +88,7 @@ type Result struct {
 	CPU     trace.Usage `json:"cpu"` // of make and all it started
 
 	Toolchain Toolchain `json:"toolchain"`
+	Help      Help      `json:"help,omitzero"`
 
 	Dist string `json:"-"`
 	Kept bool   `json:"-"` // nothing had to be done
@@ -128,6 +138,9 @@ func Build(ctx context.Context, p Params) (Result, error) {
 		return Result{}, err
 	}
 	res.Steps, res.Seconds, res.CPU = steps, time.Since(start).Seconds(), span.Usage()
+	if p.Help != nil {
+		res.Help = p.Help()
+	}
 	if err := errors.Join(p.check(), p.checkModules()); err != nil {
 		return Result{}, err
 	}

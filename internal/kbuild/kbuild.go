@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ type Make struct {
 	Extra        []string  // more variables, NAME=value
 	GNUMake      string    // the first line of make's --version: how it is told of the job slots depends on it
 	Jobs         *jobserver.Server
+
+	// Env returns more of make's environment, asked for when make starts. It is
+	// about how fast, never about what: it is no part of the command line.
+	Env func(context.Context) ([]string, error)
 }
 
 // debugMap keeps the output folder out of debug info, and is not there without
@@ -46,7 +51,12 @@ const debugMap = "$(if $(CONFIG_DEBUG_INFO), -fdebug-prefix-map=$(CURDIR)=.)"
 // would add a "+" in a git checkout.
 func (m Make) Argv(targets ...string) []string {
 	// 5.4 maps __FILE__ in C only: arm64's entry.S would leak the folder.
-	prefix := "-ffile-prefix-map=" + m.Src + "/=" + debugMap
+	prefix := "-ffile-prefix-map=" + m.Src + "/="
+	if rel, err := filepath.Rel(m.Obj, m.Src); err == nil {
+		// By this name ccache calls the compiler, so that another checkout hits.
+		prefix += " -ffile-prefix-map=" + rel + "/="
+	}
+	prefix += debugMap
 	argv := []string{
 		"make", "-C", m.Src, "O=" + m.Obj,
 		"ARCH=" + m.Arch.Make,
@@ -69,13 +79,20 @@ func (m Make) Argv(targets ...string) []string {
 // and, when out is not nil, to out.
 func (m Make) Run(ctx context.Context, log string, out io.Writer, targets ...string) error {
 	c := run.Cmd{Argv: m.Argv(targets...), Log: log, Stdout: out, Merge: true, Silence: silence}
+	var env []string
+	if m.Env != nil {
+		var err error
+		if env, err = m.Env(ctx); err != nil {
+			return err
+		}
+	}
 	if m.Jobs == nil {
-		c.Env = run.Env()
+		c.Env = run.Env(env...)
 		return run.Run(ctx, c)
 	}
 	return m.Jobs.With(ctx, func(ctx context.Context) error {
 		flags, files := m.Jobs.Join(m.GNUMake)
-		c.Env, c.ExtraFiles = run.Env("MAKEFLAGS="+flags), files
+		c.Env, c.ExtraFiles = run.Env(append(env, "MAKEFLAGS="+flags)...), files
 		return run.Run(ctx, c)
 	})
 }

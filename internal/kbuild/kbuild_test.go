@@ -21,7 +21,7 @@ func TestArgv(t *testing.T) {
 				Time: time.Date(2026, 2, 3, 4, 5, 6, 0, time.FixedZone("", 3600))}
 			want := []string{"make", "-C", "/s", "O=/o", "ARCH=" + a.Make, "CROSS_COMPILE=" + a.CrossCompile(), "LOCALVERSION=-x",
 				"KBUILD_BUILD_TIMESTAMP=2026-02-03 03:05:06 UTC", "KBUILD_BUILD_USER=bzmage", "KBUILD_BUILD_HOST=bzmage", "KBUILD_BUILD_VERSION=1",
-				"KCFLAGS=-ffile-prefix-map=/s/=" + debugMap, "KAFLAGS=-ffile-prefix-map=/s/=" + debugMap, "one", "two"}
+				"KCFLAGS=-ffile-prefix-map=/s/= -ffile-prefix-map=../s/=" + debugMap, "KAFLAGS=-ffile-prefix-map=/s/= -ffile-prefix-map=../s/=" + debugMap, "one", "two"}
 			if d := cmp.Diff(want, m.Argv("one", "two")); d != "" {
 				t.Error(d)
 			}

@@ -42,6 +42,7 @@ func (p Project) Doctor(ctx context.Context, out io.Writer) error {
 		all = append(all, p.tool(f))
 	}
 	all = append(all, p.disk("build folder", p.Root, ""), p.disk("cache folder", p.Settings.Cache, ", or set XDG_CACHE_HOME"))
+	all = append(all, p.sharingFindings(ctx)...)
 	accels, err := p.accelerators(ctx)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type kernel struct {
 	p     Project
 	src   Patched
 	tools map[string]string // name: version; and what they are made of, as [tools.Identity] has it
+	share *sharing
 
 	checked func() error // waits for what looks at the series beside the build; nil: nothing does
 	partial bool         // only a part of the series is applied
@@ -38,7 +39,7 @@ type kernel struct {
 
 // look looks for the tools of the uses, or for all.
 func (p Project) look(ctx context.Context, uses ...tools.Use) ([]tools.Found, error) {
-	table := tools.Table(p.Settings.Archs, p.Settings.Toolchain)
+	table := append(tools.Table(p.Settings.Archs, p.Settings.Toolchain), p.sharingTools()...)
 	if len(uses) > 0 {
 		table = tools.Of(table, uses...)
 	}
@@ -81,7 +82,7 @@ func (p Project) need(ctx context.Context, uses ...tools.Use) (map[string]string
 // newKernel returns the kernel of a tree; versions are those of
 // [Project.need]. Close it.
 func (p Project) newKernel(src Patched, versions map[string]string) *kernel {
-	return &kernel{p: p, src: src, tools: versions}
+	return &kernel{p: p, src: src, tools: versions, share: &sharing{p: p}}
 }
 
 // close notes that the tree is on the disk: by now it has been for long.
@@ -126,6 +127,7 @@ func (k *kernel) make(a arch.Arch) kbuild.Make {
 		Arch: a, Toolchain: k.p.Settings.Toolchain, Version: k.src.Tree.Release,
 		LocalVersion: k.src.Line.LocalVersion, Time: k.time(),
 		GNUMake: k.tools["make"], Jobs: k.p.Jobs,
+		Env: func(ctx context.Context) ([]string, error) { return k.share.env(ctx, k.shareLog(a)) },
 	}
 }
 
@@ -221,8 +223,12 @@ func (k *kernel) build(ctx context.Context, a arch.Arch) (res build.Result, err 
 	if err := os.MkdirAll(filepath.Dir(p.Dist), 0o755); err != nil {
 		return build.Result{}, fault.New(fault.Machine, "make "+k.p.build()+" writable", "build: %w", err)
 	}
+	if err := k.newShare(a); err != nil {
+		return build.Result{}, err
+	}
 	start := time.Now()
 	p.Touched, p.Log, p.Count, p.Gate = k.touched(), log, k.p.UI.Terminal(), k.wait
+	p.Help = func() build.Help { return k.help(a) }
 	p.Progress = func(done, total int, file string) {
 		k.p.UI.Progress(a.Name, steps(done, total)+fmt.Sprintf(", %.0f s, %s", time.Since(start).Seconds(), file))
 	}
@@ -277,7 +283,7 @@ func took(r build.Result) string {
 	if r.Kept {
 		return " (kept: same inputs)"
 	}
-	return fmt.Sprintf(", %d steps in %.1f s", r.Steps, r.Seconds)
+	return fmt.Sprintf(", %d steps in %.1f s", r.Steps, r.Seconds) + helped(r.Help)
 }
 
 // short returns a path below the checkout as the user would type it.

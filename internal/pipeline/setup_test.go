@@ -24,7 +24,7 @@ func machine(t *testing.T, manager string, tc toolchain.Toolchain, missing ...st
 			t.Fatal(err)
 		}
 	}
-	for _, tool := range append(tools.Table(arch.All(), tc), tools.Tool{Name: "gcc"}) {
+	for _, tool := range append(tools.Table(arch.All(), tc), tools.Tool{Name: "gcc"}, tools.CCache()) {
 		if tool.Header == "" {
 			script(tool.Name, "echo "+tool.Name+" 99.1\n")
 		}

@@ -176,6 +176,7 @@ func (k *kernel) verdictOf(a arch.Arch, choice qemu.Choice, b build.Result, rd i
 		Build: map[string]string{"image": fmt.Sprintf("%s %.1f MB", b.Image, float64(image.Size)/1e6), "time": buildTime(b)},
 	}
 	v.Machine["cpu"], _ = m.CPU()
+	addHelp(v.Build, b)
 	if n := k.p.Settings.Checks.Count; n > 1 {
 		v.Count = n
 	}

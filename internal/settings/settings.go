@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"bzmage/internal/arch"
+	"bzmage/internal/ccache"
+	"bzmage/internal/farm"
 	"bzmage/internal/fault"
 	"bzmage/internal/kernels"
 	"bzmage/internal/toolchain"
@@ -32,6 +34,7 @@ type Settings struct {
 	CI           bool   // a missing tool is a failure, output is plain
 	NoColor      bool
 	CoverageMin  *float64 // percent of the series' lines; nil: what the flavour asks for
+	Sharing      Sharing  // ccache and a farm
 }
 
 // Row documents one setting.
@@ -45,7 +48,10 @@ func Table() []Row {
 		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
 		{"TOOLCHAIN", toolchain.Values, "gcc", "what compiles the kernel, its host programs too"},
 		{"PATCH_COVERAGE_MIN", "0 to 100", "the flavour's, in kernels.toml", "how many percent of the series' executable lines the checks must run"},
-		{"JOBS", "1 or more", "the number of CPUs", "how many commands run at once, over all arches"},
+		{"JOBS", "1 or more", "the number of CPUs, more with a FARM", "how many commands run at once, over all arches"},
+		{"CCACHE", "on, off, auto", "auto", "ccache before all compilers: auto where it is installed; its cache lies in bzmage/ccache"},
+		{"CCACHE_REMOTE", ccache.RemoteValues, "none", "a cache shared with others, behind one's own"},
+		{"FARM", farm.Values, "none", "machines that compile for this one"},
 		{"KERNEL_SOURCE", "a tarball or a folder", "none", "build this source; it is recorded as unverified and never written to"},
 		{"VERIFY_RUN", "a regular expression, as of go test -run", "all checks", "runs these checks only; such a verdict says so, and none is kept"},
 		{"VERIFY_COUNT", "1 to 1000", "1", "runs the checks so many times; one that fails once has failed"},
@@ -90,7 +96,10 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	if s.Archs, err = readArch(getenv("ARCH")); err != nil {
 		return s, err
 	}
-	if s.Jobs, err = readJobs(getenv("JOBS")); err != nil {
+	if s.Sharing, err = readSharing(getenv); err != nil {
+		return s, err
+	}
+	if s.Jobs, err = readJobs(getenv("JOBS"), s.Sharing.Farm); err != nil {
 		return s, err
 	}
 	if s.Checks, err = readChecks(getenv); err != nil {
@@ -118,9 +127,9 @@ func readArch(value string) ([]arch.Arch, error) {
 	return []arch.Arch{a}, nil
 }
 
-func readJobs(value string) (int, error) {
+func readJobs(value string, f farm.Farm) (int, error) {
 	if value == "" {
-		return runtime.NumCPU(), nil
+		return f.Jobs(runtime.NumCPU()), nil
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > 4096 {
