@@ -46,6 +46,9 @@ func Demo(ctx context.Context) error { return target.Demo(ctx) }
 // Test runs lint and all tests, those on real kernels included.
 func Test(ctx context.Context) error { return target.Test(ctx) }
 
+// Bench measures bzmage beside plain tooling; -write: into docs/performance.md.
+func Bench(ctx context.Context, write *bool) error { return target.Bench(ctx, write) }
+
 // Lint looks at the Go code with gofmt, vet and staticcheck.
 func Lint(ctx context.Context) error { return target.Lint(ctx) }
 
