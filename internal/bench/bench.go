@@ -12,7 +12,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,7 +91,7 @@ func Run(ctx context.Context, p Params) (Report, error) {
 		names[i] = r.name
 	}
 	r := l.report(ctx, names)
-	var errs []error
+	var failed []string
 	some := false
 	for _, spec := range all {
 		if !only.MatchString(spec.name) {
@@ -106,7 +105,7 @@ func Run(ctx context.Context, p Params) (Report, error) {
 		done.Date, done.Commit, done.Load = time.Now().UTC().Truncate(time.Second), r.Commit, r.Machine.Load
 		r.put(done, names)
 		if done.Failed != "" {
-			errs = append(errs, fmt.Errorf("%s: %s", done.Name, done.Failed))
+			failed = append(failed, done.Name)
 		}
 		if err := r.Save(p.Reports); err != nil {
 			return r, err
@@ -115,8 +114,8 @@ func Run(ctx context.Context, p Params) (Report, error) {
 	if !some {
 		return r, fault.New(fault.Usage, "BENCH_RUN=^patches/", "BENCH_RUN=%s selects none of the rows: %s", p.Set.Bench.Run, strings.Join(names, ", "))
 	}
-	if len(errs) > 0 {
-		return r, fault.New(fault.Machine, "look at the logs in "+l.dir("log"), "rows that could not be measured:\n%w", errors.Join(errs...))
+	if len(failed) > 0 {
+		return r, fault.New(fault.Machine, "look at the logs in "+l.dir("log"), "rows that could not be measured: %s", strings.Join(failed, ", "))
 	}
 	return r, nil
 }

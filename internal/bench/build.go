@@ -226,7 +226,7 @@ func (l *lab) ccache(ctx context.Context) (pair, error) {
 	if err := l.warm(); err != nil {
 		return pair{}, err
 	}
-	with := []string{"CCACHE="}
+	with := []string{"CCACHE=on"}
 	if err := l.ours.clean(); err != nil {
 		return pair{}, err
 	}

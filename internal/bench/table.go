@@ -103,7 +103,7 @@ func (r Report) Markdown() string {
 	fmt.Fprintf(&b, "- Load at the start: %.2f%s\n", m.Load, m.verdict())
 	fmt.Fprintf(&b, "- Versions: kernel %s, %s", escape(m.Kernel), escape(m.System))
 	for _, name := range slices.Sorted(maps.Keys(m.Tools)) {
-		fmt.Fprintf(&b, "; %s: %s", name, escape(m.Tools[name]))
+		fmt.Fprintf(&b, "; %s: %s", name, escape(plain.Line(m.Tools[name], 80)))
 	}
 	b.WriteString("\n\n| row | | bzmage | other | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
 	for _, row := range r.Rows {

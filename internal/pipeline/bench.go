@@ -22,7 +22,7 @@ func (p Project) Bench(ctx context.Context, out io.Writer, write bool) error {
 	if err != nil {
 		return err
 	}
-	more, err := tools.Look(ctx, tools.ForBench(), p.Settings.Toolchain.HostCompiler())
+	more, err := tools.Look(ctx, append(tools.ForBench(), tools.Tool{Name: "ccache"}), p.Settings.Toolchain.HostCompiler())
 	if err != nil {
 		return err
 	}

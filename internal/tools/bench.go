@@ -7,6 +7,5 @@ func ForBench() []Tool {
 		{Name: "quilt", For: why, Use: Wanted, Packages: same("quilt")},
 		{Name: "curl", For: why, Use: Wanted, Packages: same("curl")},
 		{Name: "tar", For: why, Use: Wanted, Packages: same("tar")},
-		{Name: "ccache", For: why, Use: Wanted, Packages: same("ccache")},
 	}
 }
