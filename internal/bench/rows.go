@@ -160,6 +160,9 @@ func (l *lab) boot(ctx context.Context, a arch.Arch) (pair, error) {
 			return l.ours.bzmage(ctx, []string{"ARCH=" + a.Name}, "verify", "-f")
 		}, seconds: func() (float64, error) {
 			v, err := l.verdict(a)
+			if err == nil && (v.Times.Done == 0 || v.Times.FirstCheck == 0) {
+				err = fmt.Errorf("the verdict of %s does not say when its checks began and ended", a.Name)
+			}
 			return v.Times.End - (v.Times.Done - v.Times.FirstCheck), err
 		}},
 		other: side{what: "`" + a.QEMU + "` with the same devices and an init that stops the machine", work: func(ctx context.Context, _ int) error {
