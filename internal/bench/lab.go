@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
@@ -55,9 +54,6 @@ func (l *lab) dir(elem ...string) string { return filepath.Join(append([]string{
 // own. Its failure tells the log and its last lines.
 func (l *lab) command(ctx context.Context, step string, c run.Cmd) error {
 	c.Log, c.Merge = l.dir("log", l.row+"-"+step+".log"), true
-	if c.Grace == 0 {
-		c.Grace = 20 * time.Second
-	}
 	err := run.Run(ctx, c)
 	var exit *run.ExitError
 	if errors.As(err, &exit) {

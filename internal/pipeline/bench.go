@@ -52,7 +52,7 @@ func (p Project) Bench(ctx context.Context, out io.Writer, write bool) error {
 		return err
 	}
 	err = errors.Join(err, r.Table(out))
-	if write {
+	if write && ctx.Err() == nil {
 		err = errors.Join(err, bench.Insert(p.path("docs", "performance.md"), r.Markdown()))
 	}
 	return err
