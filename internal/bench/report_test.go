@@ -17,7 +17,7 @@ func sample() Report {
 	r := Report{
 		Date: day, Commit: "0123456789ab",
 		Subject: Subject{Line: "6.1", Release: "6.1.192", Source: "x.tar.xz", Archs: []string{"x86_64", "arm64"}, Flavour: "release", Toolchain: "gcc", Jobs: 2},
-		Machine: Machine{CPU: "Some CPU", Cores: 2, Memory: 8 << 30, DiskFree: 50 << 30, Load: 0.1, Kernel: "6.12.1", System: "Debian", Tools: map[string]string{"make": "GNU Make 4.3", "tar": "a|b"}},
+		Machine: Machine{CPU: "Some CPU", Cores: 2, Memory: 8 << 30, DiskFree: 50 << 30, Load: 0.1, Kernel: "6.12.1", System: "Debian\x1b[1m", Tools: map[string]string{"make": "GNU Make 4.3", "tar": "a|b"}},
 	}
 	rows := []Row{
 		{Name: "cold", Title: "cold to all verdicts", Ours: Side{What: "ours", Seconds: []float64{80}}, Other: Side{What: "theirs", Seconds: []float64{100}}, Goal: Goal{Ratio: 0.88}},
