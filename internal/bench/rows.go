@@ -9,6 +9,7 @@ import (
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
 	"bzmage/internal/run"
+	"bzmage/internal/unpack"
 )
 
 // rows returns what is measured, in the order in which it is.
@@ -53,17 +54,7 @@ func (l *lab) rows() []row {
 
 // patches applies a generated series to a tree nothing was ever applied to.
 func (l *lab) patches(ctx context.Context, n int) (pair, error) {
-	if err := l.ours.bzmage(ctx, nil, "fetch"); err != nil {
-		return pair{}, err
-	}
-	tree, err := l.ours.tree()
-	if err != nil {
-		return pair{}, err
-	}
-	if err := reset(ctx, tree, l.dir("empty")); err != nil {
-		return pair{}, err
-	}
-	g, err := generate(ctx, tree, n)
+	tree, g, err := l.series(ctx, n)
 	if err != nil {
 		return pair{}, err
 	}
@@ -103,23 +94,30 @@ func (l *lab) patches(ctx context.Context, n int) (pair, error) {
 	return both, nil
 }
 
+// series generates a series over bzmage's own tree, which is left as it was
+// unpacked.
+func (l *lab) series(ctx context.Context, n int) (unpack.Tree, generated, error) {
+	if err := l.ours.bzmage(ctx, nil, "fetch"); err != nil {
+		return unpack.Tree{}, generated{}, err
+	}
+	tree, err := l.ours.tree()
+	if err != nil {
+		return unpack.Tree{}, generated{}, err
+	}
+	if err := reset(ctx, tree, l.dir("empty")); err != nil {
+		return unpack.Tree{}, generated{}, err
+	}
+	g, err := generate(ctx, tree, n)
+	return tree, g, err
+}
+
 // checkpatch looks at a generated series with one job and with all. It finds
 // things in it, which is exit code 6 of bzmage.
 func (l *lab) checkpatch(ctx context.Context, n int) (pair, error) {
 	if l.p.Set.Jobs < 2 {
 		return pair{}, skip("JOBS is 1: there is nothing to compare")
 	}
-	if err := l.ours.bzmage(ctx, nil, "fetch"); err != nil {
-		return pair{}, err
-	}
-	tree, err := l.ours.tree()
-	if err != nil {
-		return pair{}, err
-	}
-	if err := reset(ctx, tree, l.dir("empty")); err != nil {
-		return pair{}, err
-	}
-	g, err := generate(ctx, tree, n)
+	tree, g, err := l.series(ctx, n)
 	if err != nil {
 		return pair{}, err
 	}
