@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,13 +117,28 @@ func (c checkout) built(a arch.Arch) (build.Result, error) {
 	return build.Load(c.path("build", "dist", c.lab.p.Line.Name, c.lab.p.Target(a)))
 }
 
-// initramfs is what a target was booted into.
+// initramfs is what a target was booted into: the archive of its arch whose
+// hash its verdict has, wherever it lies.
 func (c checkout) initramfs(a arch.Arch) (string, error) {
-	found, err := filepath.Glob(c.path("build", "initramfs", a.Name, "*.cpio"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("look for the initramfs of %s: there are %d (%v)", a.Name, len(found), err)
+	v, err := c.lab.verdict(a)
+	if err != nil {
+		return "", err
 	}
-	return found[0], nil
+	found := ""
+	err = filepath.WalkDir(c.path("build", "initramfs"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "initramfs-"+a.GOARCH+".cpio" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && fmt.Sprintf("%x", sha256.Sum256(text)) == v.SHA256["initramfs"] {
+			found = path
+		}
+		return err
+	})
+	if err == nil && found == "" {
+		err = fmt.Errorf("the initramfs of %s that passed is not there any more", a.Name)
+	}
+	return found, disk(err)
 }
 
 // verdicts returns what the last verify reported.

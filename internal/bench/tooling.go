@@ -60,7 +60,8 @@ func (p tooling) now() (state, error) {
 	if err != nil {
 		return state{}, disk(err)
 	}
-	return state{Source: fmt.Sprintf("%s %d %s", p.lab.p.Archive.Path, info.Size(), info.ModTime())}, nil
+	set := p.lab.p.Set
+	return state{Source: fmt.Sprintf("%s %d %s, %s, %s", p.lab.p.Archive.Path, info.Size(), info.ModTime(), set.Flavour, set.Toolchain)}, nil
 }
 
 func (p tooling) forget() error {
