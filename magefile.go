@@ -52,6 +52,9 @@ func Test(ctx context.Context) error { return target.Test(ctx) }
 // TestSlow runs what CI has no time for: planted flaws, coverage, a debug kernel.
 func TestSlow(ctx context.Context) error { return target.TestSlow(ctx) }
 
+// Bench measures bzmage beside plain tooling; -write: into docs/performance.md.
+func Bench(ctx context.Context, write *bool) error { return target.Bench(ctx, write) }
+
 // Lint looks at the Go code with gofmt, vet and staticcheck.
 func Lint(ctx context.Context) error { return target.Lint(ctx) }
 

@@ -189,31 +189,3 @@ func realScriptAlone(t *testing.T, tree unpack.Tree) {
 		write1(t, path, text)
 	}
 }
-
-// BenchmarkRealJobs shows what a second core is worth: 40 patches, made from
-// the series of 6.1, one after the other and two at once.
-//
-//	go test -run '^$' -bench RealJobs -benchtime 3x ./internal/checkpatch
-func BenchmarkRealJobs(b *testing.B) {
-	tree := realTree(b)
-	files, err := filepath.Glob("../../patches/6.1/*.patch")
-	if err != nil || len(files) == 0 {
-		b.Fatal(files, err)
-	}
-	patches := map[string]string{}
-	for i := range 40 {
-		text := readFile(b, files[i%len(files)])
-		patches[fmt.Sprintf("%04d-x.patch", i+1)] = strings.Replace(text, "\n+", fmt.Sprintf("\n+/* %d */\n+", i), 1)
-	}
-	series := seriesOf(b, patches)
-	for _, jobs := range []int{1, 2} {
-		b.Run(fmt.Sprintf("jobs=%d", jobs), func(b *testing.B) {
-			for b.Loop() {
-				res, err := Run(b.Context(), Params{Tree: tree, Series: series, Jobs: slots(b, jobs), LogDir: b.TempDir()})
-				if fault.KindOf(err) != fault.Checkpatch && err != nil || len(res.Patches) != 40 {
-					b.Fatal(len(res.Patches), err)
-				}
-			}
-		})
-	}
-}

@@ -8,7 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"bzmage/internal/fetch"
+	"bzmage/internal/kernels"
 	"bzmage/internal/patch"
+	"bzmage/internal/testkernel"
+	"bzmage/internal/unpack"
 )
 
 // On a real kernel: the series of this checkout fits and is what git would
@@ -74,4 +78,29 @@ func TestRealSeries(t *testing.T) {
 			t.Errorf("%s is %s, want %s", s.Name, s.State, want)
 		}
 	}
+}
+
+// realTree unpacks a kernel.
+func realTree(t testing.TB) unpack.Tree {
+	t.Helper()
+	line := kernels.Line{Name: "5.4"}
+	var archive fetch.Archive
+	if source := os.Getenv("KERNEL_SOURCE"); source != "" {
+		release, err := unpack.Release(t.Context(), source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line.Name = strings.Join(strings.SplitN(release, ".", 3)[:2], ".")
+		if archive, err = fetch.Fetch(t.Context(), fetch.Params{Line: line, Override: source, Cache: t.TempDir()}); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		line, _ = testkernel.Line(t)
+		archive = testkernel.Archive(t)
+	}
+	tree, err := unpack.Unpack(t.Context(), unpack.Params{Archive: archive, Line: line, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
 }

@@ -28,6 +28,7 @@ type Settings struct {
 	Toolchain    toolchain.Toolchain
 	Jobs         int
 	Checks       Checks
+	Bench        Bench
 	KernelSource string // absolute path of a tarball or folder; empty: none
 	Cache        string // folder for downloads, shared by all checkouts
 	Offline      bool   // nothing is asked of any network
@@ -56,6 +57,8 @@ func Table() []Row {
 		{"VERIFY_RUN", "a regular expression, as of go test -run", "all checks", "runs these checks only; such a verdict says so, and none is kept"},
 		{"VERIFY_COUNT", "1 to 1000", "1", "runs the checks so many times; one that fails once has failed"},
 		{"VERIFY_SHELL", "1", "not set", "after the checks, a shell in the guest; on a terminal, with one ARCH"},
+		{"BENCH_RUN", "a regular expression", "all rows", "measures these rows of mage bench only"},
+		{"BENCH_COUNT", "1 to 100", "3; 1 of what takes minutes", "how often mage bench measures each row"},
 		{"OFFLINE", "1", "not set", "ask no network for a source: the cache, KERNEL_SOURCE and installed packages only"},
 		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
 		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
@@ -103,6 +106,9 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 		return s, err
 	}
 	if s.Checks, err = readChecks(getenv); err != nil {
+		return s, err
+	}
+	if s.Bench, err = readBench(getenv); err != nil {
 		return s, err
 	}
 	if s.KernelSource, err = readSource(getenv("KERNEL_SOURCE")); err != nil {
