@@ -58,11 +58,58 @@ func (g *guest) askCPUs() {
 		return
 	}
 	m, err := qemu.NewMonitor(g.monitor.ours, time.Now().Add(askLimit))
-	if err != nil || m.Stop() != nil {
+	if err != nil {
 		return
 	}
+	cpus := whereabouts(m, g.p.Machine.CPUs)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cpus = cpus
+}
+
+// whereabouts stops the CPUs and returns where they are. One that is emulated
+// may stop at the first instruction of an interrupt, which does not say where it
+// came from. So they are let go for a moment and asked again, and the answer
+// counts in which most CPUs take interrupts; one that is idle, or hangs with
+// interrupts off, never does.
+func whereabouts(m *qemu.Monitor, count int) []CPU {
+	const looks, between = 5, 20 * time.Millisecond
+	var best []CPU
+	for look := range looks {
+		if look > 0 {
+			if m.Continue() != nil {
+				break
+			}
+			time.Sleep(between)
+		}
+		if m.Stop() != nil {
+			break
+		}
+		cpus := ask(m, count)
+		if look == 0 || masked(cpus) < masked(best) && len(cpus) == len(best) {
+			best = cpus
+		}
+		if masked(best) == 0 {
+			break
+		}
+	}
+	return best
+}
+
+func masked(cpus []CPU) int {
+	n := 0
+	for _, c := range cpus {
+		if c.Masked && !c.User {
+			n++
+		}
+	}
+	return n
+}
+
+// ask reads the registers and stacks of stopped CPUs.
+func ask(m *qemu.Monitor, count int) []CPU {
 	var cpus []CPU
-	for i := range g.p.Machine.CPUs {
+	for i := range count {
 		at, err := m.Registers(i)
 		if err != nil {
 			break
@@ -77,9 +124,7 @@ func (g *guest) askCPUs() {
 		}
 		cpus = append(cpus, c)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.cpus = cpus
+	return cpus
 }
 
 // calls follows the frame records: where the caller's is, and the return

@@ -18,7 +18,7 @@ type Trace struct {
 func idle(function string) bool {
 	switch function {
 	case "default_idle", "native_safe_halt", "pv_native_safe_halt", "arch_cpu_idle", "default_idle_call", "cpu_do_idle",
-		"acpi_safe_halt", "mwait_idle", "intel_idle", "do_idle", "cpu_idle_poll", "native_halt", "arch_safe_halt":
+		"acpi_safe_halt", "amd_e400_idle", "mwait_idle", "intel_idle", "do_idle", "cpu_idle_poll", "native_halt", "arch_safe_halt":
 		return true
 	}
 	return false

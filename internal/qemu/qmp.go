@@ -77,6 +77,12 @@ func (m *Monitor) Stop() error {
 	return err
 }
 
+// Continue lets the CPUs run on.
+func (m *Monitor) Continue() error {
+	_, err := m.execute("cont", nil)
+	return err
+}
+
 // human runs a command of the monitor for people, on a CPU.
 func (m *Monitor) human(command string, cpu int) (string, error) {
 	answer, err := m.execute("human-monitor-command", map[string]any{"command-line": command, "cpu-index": cpu})
@@ -95,11 +101,13 @@ type CPU struct {
 	Index          int
 	PC, SP, FP, LR uint64
 	User           bool // it runs a program
+	Masked         bool // arm64: it takes no interrupts, as when one has just come
 }
 
 var (
 	reRegister = regexp.MustCompile(`\b([RE]IP|[RE]SP|PC|SP|X29|X30) ?= ?([0-9a-f]{8}|[0-9a-f]{16})\b`)
 	reUser     = regexp.MustCompile(`\bCPL=3\b|\bEL0t\b`)
+	rePSTATE   = regexp.MustCompile(`\bPSTATE=([0-9a-f]{8})\b`)
 	reWord     = regexp.MustCompile(`0x([0-9a-f]{16})\b`)
 )
 
@@ -110,6 +118,10 @@ func (m *Monitor) Registers(cpu int) (CPU, error) {
 		return CPU{}, err
 	}
 	c := CPU{Index: cpu, User: reUser.MatchString(text)}
+	if p := rePSTATE.FindStringSubmatch(text); p != nil {
+		pstate, _ := strconv.ParseUint(p[1], 16, 32)
+		c.Masked = pstate&(1<<7) != 0 // the bit I: Arm Architecture Reference Manual, SPSR_EL1
+	}
 	found := false
 	for _, r := range reRegister.FindAllStringSubmatch(text, -1) {
 		value, _ := strconv.ParseUint(r[2], 16, 64)

@@ -87,7 +87,7 @@ func TestRegistersOfArm64(t *testing.T) {
 	defer us.Close()
 	go func() {
 		in := bufio.NewReader(them)
-		for _, answer := range []any{map[string]any{}, text} {
+		for _, answer := range []any{map[string]any{}, text, strings.Replace(text, "600000c5", "60000005", 1)} {
 			in.ReadString('\n')
 			b, _ := json.Marshal(map[string]any{"return": answer})
 			them.Write(append(b, '\n'))
@@ -97,8 +97,11 @@ func TestRegistersOfArm64(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := CPU{Index: 1, PC: 0xffff800008010000, SP: 0xffff80000a3bbe00, FP: 0xffff80000a3bbe10, LR: 0xffff800008015abc}
+	want := CPU{Index: 1, PC: 0xffff800008010000, SP: 0xffff80000a3bbe00, FP: 0xffff80000a3bbe10, LR: 0xffff800008015abc, Masked: true}
 	if got, err := m.Registers(1); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := m.Registers(1); err != nil || got.Masked || got.PC != want.PC {
+		t.Errorf("with interrupts: %+v, %v", got, err)
 	}
 }
