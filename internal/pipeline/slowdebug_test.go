@@ -21,7 +21,7 @@ func TestSlowDebugFlavour(t *testing.T) {
 	for _, tt := range []struct{ name, verdict, kind, text string }{
 		{name: "clean", verdict: boot.Pass},
 		{name: "use after free", verdict: boot.Crashed, kind: "kasan", text: "use-after-free"},
-		{name: "leak", verdict: boot.CheckFailed, text: " of 64 bytes by rand_"}, // the function itself may jump to the allocator,
+		{name: "leak", verdict: boot.CheckFailed, text: " of 64 bytes by rand_do_break"},
 		{name: "locks in both orders", verdict: boot.Crashed, kind: "lockdep", text: "circular locking"},
 		{name: "sleep under a spinlock", verdict: boot.Crashed, kind: "atomic", text: "sleeping function called"},
 		{name: "an entry twice in a list", verdict: boot.Crashed, kind: "list", text: "list_add double add"},
