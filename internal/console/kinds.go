@@ -82,7 +82,7 @@ func kinds() []kind {
 	add("oom", trace, "Out of memory", `.*invoked oom-killer:`)
 	add("oom", line, "Out of memory", `Out of memory`)
 
-	add("list", fault, "$1"+in, `(p?list_(?:add|del) corruption)`)
+	add("list", fault, "$1"+in, `(p?list_(?:add|del) (?:corruption|double add))`)
 	add("refcount", warn, "refcount_t: $1"+in, `refcount_t: ([a-z -]+(?:; [a-z -]+)?)`)
 	add("usercopy", fault, "usercopy: kernel memory $1"+in, `usercopy: Kernel memory (\w+) attempt detected`, `usercopy: kernel memory (\w+) attempt detected`)
 	add("odebug", warn, "ODEBUG: $1 $2"+in, `ODEBUG: ([a-z ]+?) \(.*object type: (\w+)`)

@@ -24,7 +24,7 @@ func TestSlowDebugFlavour(t *testing.T) {
 		{name: "leak", verdict: boot.CheckFailed, text: " of 64 bytes by rand_do_break"},
 		{name: "locks in both orders", verdict: boot.Crashed, kind: "lockdep", text: "circular locking"},
 		{name: "sleep under a spinlock", verdict: boot.Crashed, kind: "atomic", text: "sleeping function called"},
-		{name: "an entry twice in a list", verdict: boot.Crashed, kind: "bug", text: "lib/list_debug.c"},
+		{name: "an entry twice in a list", verdict: boot.Crashed, kind: "list", text: "list_add double add"},
 		{name: "behind the end", verdict: boot.Crashed, kind: "kasan", text: "out-of-bounds"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -61,6 +61,9 @@ func wantFound(t *testing.T, v boot.Verdict, verdict, kind, text string) {
 	for _, c := range v.Checks {
 		if kind == "" && c.Name == event.Kmemleak && c.Status == event.Fail && strings.Contains(c.Output, text) {
 			found = true
+		}
+		if c.Status == event.Fail {
+			t.Logf("%s: %s", c.Name, c.Output)
 		}
 	}
 	if !found {

@@ -39,7 +39,7 @@ func TestLoaded(t *testing.T) {
 func TestSlowModules(t *testing.T) {
 	p, line := slowProject(t)
 	const fragment = "configs/modules.config"
-	text := "CONFIG_MODULES=y\nCONFIG_CRC7=m\nCONFIG_CRC_ITU_T=m\n"
+	text := "# bzmage: may-drop CONFIG_MODULES: not as in base.config\nCONFIG_MODULES=y\nCONFIG_CRC7=m\nCONFIG_CRC_ITU_T=m\n"
 	if err := os.WriteFile(filepath.Join(p.Root, fragment), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

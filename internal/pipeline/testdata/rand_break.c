@@ -10,7 +10,7 @@ static noinline void rand_do_break(void)
 	static DEFINE_MUTEX(second);
 	static DEFINE_SPINLOCK(lock);
 	static struct list_head list = LIST_HEAD_INIT(list);
-	int which = xchg(&rand_break, 0);
+	int i, which = xchg(&rand_break, 0);
 	struct list_head *p;
 
 	switch (which) {
@@ -21,9 +21,11 @@ static noinline void rand_do_break(void)
 		kfree(p);
 		WRITE_ONCE(p->next, NULL);
 		break;
-	case 2: /* a leak */
-		p = kmalloc(64, GFP_KERNEL);
-		OPTIMIZER_HIDE_VAR(p);
+	case 2: /* leaks: of one alone a copy of its address may lie about */
+		for (i = 0; i < 64; i++) {
+			p = kmalloc(64, GFP_KERNEL);
+			OPTIMIZER_HIDE_VAR(p);
+		}
 		break;
 	case 3: /* two locks in both orders */
 		mutex_lock(&first);
