@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,18 +16,9 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"bzmage/internal/event"
 	"bzmage/internal/selftest"
 )
-
-// excuse is a selftest that is known to fail, and why that is not the patches'
-// fault (testdata/selftest.toml).
-type excuse struct {
-	Program string   `toml:"program"`
-	Lines   []string `toml:"lines"`   // none: all
-	Archs   []string `toml:"archs"`   // as Go names them; none: all
-	Without []string `toml:"without"` // only if its config lacks one of these lines; none: in any case
-	Reason  string   `toml:"reason"`
-}
 
 // The kernel's own tests of /proc say what they always said. They were built
 // from the tree of the kernel that runs.
@@ -51,7 +41,7 @@ func TestSelftest(t *testing.T) {
 		t.Skip(built.None)
 	}
 	var file struct {
-		Excuses []excuse `toml:"excuse"`
+		Excuses []selftest.Excuse `toml:"excuse"`
 	}
 	if _, err := toml.DecodeFile("testdata/selftest.toml", &file); err != nil {
 		t.Fatal(err)
@@ -61,27 +51,32 @@ func TestSelftest(t *testing.T) {
 	}
 }
 
-// excused returns why that program may fail here, or nothing.
-func excused(t *testing.T, all []excuse, name string) string {
+// excused returns the excuse that program has here, or an empty one.
+func excused(t *testing.T, all []selftest.Excuse, name string) selftest.Excuse {
 	t.Helper()
 	words := strings.SplitN(release(t), ".", 3)
+	line := words[0] + "." + words[1]
 	for _, e := range all {
-		here := e.Program == name &&
-			(len(e.Lines) == 0 || slices.Contains(e.Lines, words[0]+"."+words[1])) &&
-			(len(e.Archs) == 0 || slices.Contains(e.Archs, runtime.GOARCH)) &&
-			(len(e.Without) == 0 || slices.ContainsFunc(e.Without, func(option string) bool { return !hasOption(t, option) }))
-		if here {
-			return e.Reason
+		if e.Here(name, line, runtime.GOARCH, func(option string) bool { return hasOption(t, option) }) {
+			return e
 		}
 	}
-	return ""
+	return selftest.Excuse{}
 }
 
-// skipped is the exit code of a selftest that does not apply (KSFT_SKIP in
-// tools/testing/selftests/kselftest.h).
-const skipped = 4
+func runSelftest(t *testing.T, name string, e selftest.Excuse) {
+	switch outcome, why := e.Judge(func() (string, error) { return execSelftest(t, name) }); outcome {
+	case event.Pass:
+		t.Log(why)
+	case event.Skip:
+		t.Skip(why)
+	default:
+		t.Error(why)
+	}
+}
 
-func runSelftest(t *testing.T, name, reason string) {
+// execSelftest runs a selftest and returns what it says and how it ends.
+func execSelftest(t *testing.T, name string) (string, error) {
 	path, err := filepath.Abs(filepath.Join("selftest", name))
 	if err != nil {
 		t.Fatal(err)
@@ -96,19 +91,11 @@ func runSelftest(t *testing.T, name, reason string) {
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(out))
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		t.Fatalf("did not end: %v\n%s", ctx.Err(), text)
-	case cmd.ProcessState == nil:
-		t.Fatal(err)
-	case err == nil && reason != "":
-		t.Errorf("passes; take its excuse out of verify/testdata/selftest.toml: %s", reason)
-	case err == nil:
-	case reason != "":
-		t.Skipf("%v, as is known: %s\n%s", err, reason, text)
-	case cmd.ProcessState.ExitCode() == skipped:
-		t.Skipf("does not apply here, and says: %q", text)
-	default:
-		t.Errorf("%v\n%s", err, text)
 	}
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return text, err
 }

@@ -31,7 +31,10 @@ func harmlessOnes() []harmless {
 			"what QEMU says of its arm64 machine, and what it does not"},
 		{true, `^Lock dependency validator: |^\.\.\. (MAX_LOCK|CLASSHASH_|CHAINHASH_)| memory used (by lock dependency info|for stack traces): |^ *per task-struct memory footprint: `,
 			"lockdep says how big its tables are"},
-		{true, `^\*\*.*\*\*$`, "the debug flavour shows addresses, and the kernel frames what it thinks of that"},
+		// Word by word, as trace_printk() in a patch makes a frame of its own.
+		{true, `^\*+$|^\*\* *((NOTICE ?)+|This system shows unhashed kernel memory addresses|via the console, logs, and other interfaces\. This|` +
+			`might reduce the security of your system\.|If you see this message and you are not debugging|the kernel, report this immediately to your system|administrator!)? *\*\*$`,
+			"the debug flavour shows addresses, and the kernel frames what it thinks of that"},
 		{true, `^Unstable clock detected, switching default tracing clock`, "the clock of an emulated CPU is none to trace by"},
 		{false, `^process 'proc-pid-vm' launched '/dev/fd/`, "a selftest does what the kernel warns of"},
 	}

@@ -84,10 +84,12 @@ func (p Project) steps(ctx context.Context, steps []step, env ...string) error {
 		p.UI.Log.Infof("%s: %s", s.name, strings.Join(s.argv[1:], " "))
 		var out strings.Builder
 		cmd := run.Cmd{Argv: s.argv, Dir: p.Root, Env: run.Env(env...), Log: log, Stdout: &out, Merge: true, Grace: 2 * time.Second}
+		tests := newTestLog(os.Stderr)
 		if s.live {
-			cmd.Stdout = os.Stderr
+			cmd.Stdout = tests
 		}
 		err = run.Run(ctx, cmd)
+		out.WriteString(tests.Failures())
 		if ctx.Err() != nil {
 			return err
 		}

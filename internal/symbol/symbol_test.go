@@ -66,7 +66,7 @@ int _start(void)
 func compile(t *testing.T, compiler string, flags ...string) (elf, tree string) {
 	t.Helper()
 	if _, err := exec.LookPath(compiler); err != nil {
-		if os.Getenv("CI") == "true" {
+		if os.Getenv("CI") == "true" && compiler != "clang" { // which setup installs for TOOLCHAIN=llvm only
 			t.Fatal(err)
 		}
 		t.Skip(err)
