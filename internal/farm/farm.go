@@ -55,11 +55,11 @@ func Parse(value string) (Farm, error) {
 	case Icecream:
 		host, port, _ := strings.Cut(list, ":")
 		if !reHost.MatchString(host) || port != "" && !isPort(port) {
-			return Farm{}, errors.New("icecream: is followed by the scheduler's name, or name:port")
+			return Farm{}, errors.New("icecream: takes the scheduler's name, or name:port")
 		}
 		return Farm{Kind: Icecream, Nodes: []string{list}}, nil
 	}
-	return Farm{}, errors.New("it begins neither with distcc: nor with icecream:")
+	return Farm{}, errors.New("neither distcc: nor icecream: stands before it")
 }
 
 func distcc(list string) (Farm, error) {
