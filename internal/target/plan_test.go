@@ -152,18 +152,19 @@ func (c *checkout) files() string {
 	return all.String()
 }
 
-// What plan says is what verify then does, and plan itself does nothing.
-func TestPlanTellsTheTruth(t *testing.T) {
-	c := newCheckout(t)
-	c.listChecks()
+// planCase is a change of a checkout, and what it makes of the plan.
+type planCase struct {
+	name   string
+	change func()
+	want   string // of arm64, stage by stage, where it is not keep
+	ran    string // of what depends, what ran
+}
+
+// planCases change the checkout one after the other.
+func planCases(t *testing.T, c *checkout) []planCase {
 	const arm = "build/dist/6.1/arm64-release/"
 	env := len(c.env)
-	for _, tt := range []struct {
-		name   string
-		change func()
-		want   string // of arm64, stage by stage, where it is not keep
-		ran    string // of what depends, what ran
-	}{
+	return []planCase{
 		{"the first time", func() {}, "unpack=run patch=run checkpatch=depends configure=depends build=depends selftest=depends initramfs=depends boot=depends",
 			"checkpatch configure build selftest initramfs boot"},
 		{"nothing", func() {}, "", ""},
@@ -198,7 +199,14 @@ func TestPlanTellsTheTruth(t *testing.T) {
 			"unpack=run patch=run checkpatch=depends configure=depends build=depends selftest=depends initramfs=depends boot=depends", "checkpatch configure build boot"},
 		{"another toolchain", func() { c.env = append(c.env, "ARCH=arm64", "TOOLCHAIN=gcc-12") }, "configure=run build=run selftest=run initramfs=run boot=run", ""},
 		{"one arch", func() { c.env = append(c.env[:env:env], "ARCH=arm64") }, "", ""},
-	} {
+	}
+}
+
+// What plan says is what verify then does, and plan itself does nothing.
+func TestPlanTellsTheTruth(t *testing.T) {
+	c := newCheckout(t)
+	c.listChecks()
+	for _, tt := range planCases(t, c) {
 		if _, err := exec.LookPath("aarch64-linux-gnu-gcc-12"); err != nil && tt.name == "another toolchain" {
 			continue
 		}
