@@ -181,13 +181,16 @@ func TestIcecream(t *testing.T) {
 		}
 	}
 	wantErr(f.Reach(t.Context()), "the scheduler does not answer")
+	_, err = Daemon(t.Context())
+	wantErr(err, "no iceccd runs on this machine")
+	// One after the other: who comes to a scheduler within a second after
+	// another may wait for half a minute.
 	f.startScheduler(t)
-	wantErr(f.Reach(t.Context()), "no iceccd runs on this machine")
 	f.startLocal(t)
+	f.startRemote(t)
 	if err := f.Reach(t.Context()); err != nil {
 		t.Error(err)
 	}
-	f.startRemote(t)
 	for _, step := range []struct {
 		name string
 		run  func(*testing.T)
