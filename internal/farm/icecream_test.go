@@ -118,7 +118,7 @@ func (f *iceFarm) startRemote(t *testing.T) {
 // compile has files compiled by what stands before a compiler, all at once, and
 // by the compiler alone, compares them, and returns what the log says. While
 // they are compiled, during is called.
-func (f *iceFarm) compile(t *testing.T, c Compiler, files int, during func()) Stats {
+func (f *iceFarm) compile(t *testing.T, c Compiler, text string, files int, during func()) Stats {
 	t.Helper()
 	dir := t.TempDir()
 	send, log := filepath.Join(dir, "send"), filepath.Join(dir, "log")
@@ -126,15 +126,17 @@ func (f *iceFarm) compile(t *testing.T, c Compiler, files int, during func()) St
 		t.Fatal(err)
 	}
 	env := run.Env(append(f.Env(dir, log), "CCACHE_DISABLE=1")...)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
 	options := []string{c.Path, "-O2", "-D__KERNEL__", "-I.", "-Wp,-MMD,dep", "-c"}
 	done := make(chan error)
 	for i := range files {
 		name := "f" + strconv.Itoa(i) + ".c"
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#define CALLS "+strconv.Itoa(i)+"\n"+probe), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#define CALLS "+strconv.Itoa(i)+"\n"+text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			done <- run.Run(t.Context(), run.Cmd{Argv: append(append([]string{send}, options...), "-o", name+".far", name), Dir: dir, Env: env})
+			done <- run.Run(ctx, run.Cmd{Argv: append(append([]string{send}, options...), "-o", name+".far", name), Dir: dir, Env: env})
 		}()
 	}
 	during()
@@ -165,7 +167,7 @@ func nothing() {}
 // daemon gets from us, to the bytes of a local compiler; and where one of the
 // three programs is gone it is compiled here, and that is told.
 func TestIcecream(t *testing.T) {
-	program(t, "iceccd")
+	program(t, "icecc") // whose package has the daemons, which only root has in PATH
 	if !inNamespace(t) {
 		return
 	}
@@ -195,8 +197,8 @@ func TestIcecream(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"members", f.testMembers}, {"remote", f.testRemote}, {"node dies", f.testNodeDies},
-		{"no scheduler", f.testNoScheduler}, {"no daemon", f.testNoDaemon},
+		{"members", f.testMembers}, {"remote", f.testRemote}, {"warning", f.testWarning},
+		{"node dies", f.testNodeDies}, {"no scheduler", f.testNoScheduler}, {"no daemon", f.testNoDaemon},
 	} {
 		t.Run(step.name, step.run)
 	}
@@ -204,7 +206,8 @@ func TestIcecream(t *testing.T) {
 
 func (f *iceFarm) testMembers(t *testing.T) {
 	got, err := f.Members(t.Context())
-	want := []Node{{Name: "here", Addr: "127.0.0.1", Platform: "x86_64", Own: true}, {Name: "there", Addr: second, Platform: "x86_64", Jobs: 2}}
+	machine := output(t, "uname", "-m")
+	want := []Node{{Name: "here", Addr: "127.0.0.1", Platform: machine, Own: true}, {Name: "there", Addr: second, Platform: machine, Jobs: 2}}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Fatalf("%s%v", d, err)
 	}
@@ -231,7 +234,7 @@ const compiledThere = "Remote compilation completed with exit code 0"
 func (f *iceFarm) testRemote(t *testing.T) {
 	for _, c := range f.cc {
 		before := f.remote.count(t, compiledThere)
-		got := f.compile(t, c, 8, nothing)
+		got := f.compile(t, c, probe, 8, nothing)
 		if d := cmp.Diff(Stats{Remote: 8, Nodes: map[string]int{second: 8}}, got); d != "" {
 			t.Errorf("%s: %s", c.Name, d)
 		}
@@ -239,6 +242,17 @@ func (f *iceFarm) testRemote(t *testing.T) {
 		if n := f.remote.count(t, compiledThere); n != before+8 {
 			t.Errorf("%s: the other machine compiled %d by its own log", c.Name, n-before)
 		}
+	}
+	if n := f.remote.count(t, "-fdirectives-only"); n > 0 {
+		t.Errorf("%d files came there half preprocessed", n)
+	}
+}
+
+// What a compiler warns of is compiled again here: there it cannot show the line.
+func (f *iceFarm) testWarning(t *testing.T) {
+	got := f.compile(t, f.cc[0], "int f(void) { return \"a\"; }\n", 1, nothing)
+	if d := cmp.Diff(Stats{Local: 1, Nodes: map[string]int{}}, got); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -248,7 +262,7 @@ func (f *iceFarm) testNodeDies(t *testing.T) {
 	if err := syscall.Kill(-f.remote.cmd.Process.Pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	got := f.compile(t, f.cc[0], 1, func() {
+	got := f.compile(t, f.cc[0], probe, 1, func() {
 		f.sched.says(t, "in joblist of there", given+1)
 		f.remote.end()
 	})
@@ -260,14 +274,14 @@ func (f *iceFarm) testNodeDies(t *testing.T) {
 func (f *iceFarm) testNoScheduler(t *testing.T) {
 	f.sched.end()
 	f.local.says(t, "scheduler closed connection", 1)
-	if got := f.compile(t, f.cc[0], 2, nothing); got.Own != 2 || got.Remote+got.Local != 0 {
+	if got := f.compile(t, f.cc[0], probe, 2, nothing); got.Own != 2 || got.Remote+got.Local != 0 {
 		t.Errorf("%+v", got)
 	}
 }
 
 func (f *iceFarm) testNoDaemon(t *testing.T) {
 	f.local.end()
-	if got := f.compile(t, f.cc[0], 2, nothing); got.Local != 2 || got.Remote+got.Own != 0 {
+	if got := f.compile(t, f.cc[0], probe, 2, nothing); got.Local != 2 || got.Remote+got.Own != 0 {
 		t.Errorf("%+v", got)
 	}
 	if err := f.CheckMember(t.Context(), "", f.cc, t.TempDir()); err == nil || !strings.Contains(err.Error(), "no local daemon found") {
