@@ -145,6 +145,9 @@ func (f *iceFarm) compile(t *testing.T, c Compiler, text string, files int, duri
 			t.Error(err)
 		}
 	}
+	if t.Failed() {
+		t.FailNow()
+	}
 	for i := range files {
 		name := "f" + strconv.Itoa(i) + ".c"
 		output(t, append([]string{"env", "-C", dir}, append(options, "-o", name+".near", name)...)...)
@@ -200,7 +203,9 @@ func TestIcecream(t *testing.T) {
 		{"members", f.testMembers}, {"remote", f.testRemote}, {"warning", f.testWarning},
 		{"node dies", f.testNodeDies}, {"no scheduler", f.testNoScheduler}, {"no daemon", f.testNoDaemon},
 	} {
-		t.Run(step.name, step.run)
+		if !t.Run(step.name, step.run) {
+			return // each begins where the one before ended
+		}
 	}
 }
 
