@@ -124,7 +124,7 @@ func (n node) compiled(t *testing.T) int {
 func compilers(t *testing.T) []Compiler {
 	var list []Compiler
 	for _, name := range []string{"gcc", "aarch64-linux-gnu-gcc"} {
-		list = append(list, Compiler{name, program(t, name)})
+		list = append(list, Compiler{Name: name, Path: program(t, name)})
 	}
 	return list
 }
@@ -212,8 +212,8 @@ func TestCheck(t *testing.T) {
 		want string
 	}{
 		"nobody there": {"127.0.0.1:" + freePort(t), cc[0], "refused"},
-		"another one":  {good.addr, Compiler{"gcc", other}, "other bytes there"},
-		"no compiler":  {good.addr, Compiler{"gcc", none}, "does not compile with gcc-nowhere"},
+		"another one":  {good.addr, Compiler{Name: "gcc", Path: other}, "other bytes there"},
+		"no compiler":  {good.addr, Compiler{Name: "gcc", Path: none}, "does not compile with gcc-nowhere"},
 	} {
 		if err := Check(t.Context(), tt.addr, []Compiler{tt.cc}, dir); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)

@@ -21,7 +21,7 @@ const (
 )
 
 // Values says what [Parse] takes.
-const Values = "distcc:host[:port],host... or icecream:scheduler"
+const Values = "distcc:host[:port],host... or icecream:scheduler[:port]"
 
 // distccPort is where a distccd listens (distcc(1)).
 const distccPort = 3632

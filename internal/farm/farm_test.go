@@ -81,14 +81,14 @@ func TestWrapper(t *testing.T) {
 	}
 	cc := filepath.Join(dir, "bin", "gcc")
 	const far = "real-gcc-12"
-	if got := (Compiler{"gcc", cc}).Far(); got != far {
+	if got := (Compiler{Name: "gcc", Path: cc}).Far(); got != far {
 		t.Errorf("elsewhere gcc is %s", got)
 	}
 	send := filepath.Join(dir, "send")
-	if err := Write(send, filepath.Join(dir, "client"), []Compiler{{"gcc", cc}}); err != nil {
+	if err := Write(send, filepath.Join(dir, "client"), []Compiler{{Name: "gcc", Path: cc}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Masquerade(filepath.Join(dir, "links"), send, []Compiler{{"gcc", cc}}); err != nil {
+	if err := Masquerade(filepath.Join(dir, "links"), send, []Compiler{{Name: "gcc", Path: cc}}); err != nil {
 		t.Fatal(err)
 	}
 	const kernel = "-O2 -D__KERNEL__ "
@@ -156,8 +156,70 @@ func FuzzReadLog(f *testing.F) {
 		}
 		for _, kind := range []string{Distcc, Icecream} {
 			s, _ := Farm{Kind: kind}.ReadLog(path)
-			if s.Remote+s.Local > strings.Count(text, "\n")+1 {
+			if s.Remote+s.Local+s.Own > strings.Count(text, "\n")+1+strings.Count(text, "ICECC[") {
 				t.Errorf("%+v", s)
+			}
+		}
+	})
+}
+
+// A long line and its end come in two pieces, and another process's between.
+func TestReadIcecreamLog(t *testing.T) {
+	const log = `ICECC[7] 2026-11-23 14:15:52: invoked as: icecc gcc-12 -c a.cICECC[8] 2026-11-23 14:15:52: invoked as: icecc gcc-12 -c b.c
+
+ICECC[7] 2026-11-23 14:15:52: asking for host to use
+ICECC[9] 2026-11-23 14:15:52: invoked as: icecc gcc-12 -c c.cICECC[7] 2026-11-23 14:15:52: Have to use host 10.0.0.2:10245 - Job ID: 1 - env: x86_64 - has env: true - match j: 0
+ICECC[8] 2026-11-23 14:15:52: Have to use host 10.0.0.3:10245 - Job ID: 2 - env: x86_64 - has env: true - match j: 0
+
+ICECC[10] 2026-11-23 14:15:52: preparing source to send: gcc-12 -E b.c
+ICECC[8] 2026-11-23 14:15:53: got exception Error 14 - error reading message from remote (10.0.0.3)
+ICECC[8] 2026-11-23 14:15:53: invoking: /usr/bin/gcc-12 -c b.c
+ICECC[9] 2026-11-23 14:15:53: building myself, but telling localhost
+ICECC[9] 2026-11-23 14:15:53: invoking: /usr/bin/gcc-12 -c c.c
+ICECC[7] 2026-11-23 14:15:54: invoked as: icecc gcc-12 -c d.c
+ICECC[7] 2026-11-23 14:15:54: no local daemon found
+ICECC[7] 2026-11-23 14:15:54: invoking: /usr/bin/gcc-12 -c d.c
+ICECC[11] 2026-11-23 14:15:54: invoked as: icecc gcc-12 -c e.c
+`
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte(log), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Farm{Kind: Icecream}.ReadLog(path)
+	want := Stats{Remote: 1, Local: 2, Own: 1, Nodes: map[string]int{"10.0.0.2": 1}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%s%v", d, err)
+	}
+	if got, want := got.String(), "1 objects on 1 nodes, 1 given to this machine, 2 compiled here after all"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestReadMembers(t *testing.T) {
+	const said = "200-ICECC 1.4.0: 9s uptime, 3 hosts, 0 jobs in queue (0 total).\n200 Use 'help' for help and 'quit' to quit.\n" +
+		" a.example (10.0.0.2:10245) [x86_64] speed=120.30 jobs=1/4 load=50\n   1 WAITING sub:b on:a ENV:none\n" +
+		" b (10.0.0.3:10246) [aarch64] speed=0.00 jobs=0/0 load=0 busy installing since 2 s\n" +
+		" c\x1b[2J (10.0.0.4:1) [x86_64] speed=0.00 jobs=0/2 load=0\n"
+	want := []Node{{Name: "a.example", Addr: "10.0.0.2", Platform: "x86_64", Jobs: 4}, {Name: "b", Addr: "10.0.0.3", Platform: "aarch64", Own: true}}
+	got, err := readMembers(strings.NewReader(said+"200 done\n"), "10.0.0.3")
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%s%v", d, err)
+	}
+	if got, err := readMembers(strings.NewReader(said), ""); err == nil {
+		t.Errorf("half a list is %+v", got)
+	}
+}
+
+func FuzzReadMembers(f *testing.F) {
+	f.Add(" a (10.0.0.2:1) [x86_64] speed=1 jobs=1/4 load=50\n200 done\n")
+	f.Fuzz(func(t *testing.T, said string) {
+		got, _ := readMembers(strings.NewReader(said), "")
+		if len(got) > mostNodes {
+			t.Errorf("%d nodes", len(got))
+		}
+		for _, n := range got {
+			if strings.ContainsAny(n.Name+n.Addr+n.Platform, " \t\n\x1b") {
+				t.Errorf("%+v", n)
 			}
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"bzmage/internal/run"
@@ -28,14 +29,57 @@ const char *where(void) { return __FILE__; }
 int count(void) { return calls; }
 `
 
-// patience is how long a node may take for the probe.
-const patience = 15 * time.Second
+// patience is how long a node may take for the probe; of icecream, which
+// takes a compiler in before it compiles, more.
+const (
+	patience     = 15 * time.Second
+	morePatience = 90 * time.Second
+)
 
 // Check has a node of distcc compile a probe by each compiler, and compares
 // the object with the one made here. The error says what is wrong with the
 // node. dir is a folder of ours.
 func Check(ctx context.Context, node string, compilers []Compiler, dir string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer for %s", patience))
+	one := Farm{Kind: Distcc, Nodes: []string{node}}
+	return compare(ctx, patience, compilers, dir, func(ctx context.Context, c Compiler, dir string) error {
+		log := filepath.Join(dir, c.Name+".log")
+		env := append(one.Env(dir, log), "DISTCC_FALLBACK=0", "DISTCC_SKIP_LOCAL_RETRY=1")
+		if err := object(ctx, dir, "far.o", c, env, one.Client(), c.Far()); err != nil {
+			return fmt.Errorf("it does not compile with %s: %w", c.Far(), reason(log, err))
+		}
+		return nil
+	})
+}
+
+// CheckMember does the same with a machine that icecream's scheduler knows,
+// by its address; without one, with the machine the scheduler chooses, which
+// may be this one. The compilers come from [Pack].
+func (f Farm) CheckMember(ctx context.Context, addr string, compilers []Compiler, dir string) error {
+	return compare(ctx, morePatience, compilers, dir, func(ctx context.Context, c Compiler, dir string) error {
+		log := filepath.Join(dir, c.Name+".log")
+		env := append(f.Env(dir, log), "ICECC_VERSION="+c.Sent)
+		if addr != "" {
+			env = append(env, "ICECC_PREFERRED_HOST="+addr)
+		}
+		if err := object(ctx, dir, "far.o", c, env, f.Client(), c.Far()); err != nil {
+			return fmt.Errorf("it does not compile with %s: %w", c.Far(), err)
+		}
+		stats, err := f.ReadLog(log)
+		switch {
+		case err != nil:
+			return err
+		case stats.Local > 0:
+			return fmt.Errorf("the probe for %s was compiled here after all: %w", c.Name, reason(log, errors.New("icecc does not say why")))
+		case addr != "" && stats.Nodes[addr] == 0:
+			return errors.New("the probe did not come there: either this machine's iceccd does not know that scheduler, or the node takes no jobs of others")
+		}
+		return nil
+	})
+}
+
+// compare has the probe compiled here, and by send into far.o of a folder.
+func compare(ctx context.Context, limit time.Duration, compilers []Compiler, dir string, send func(context.Context, Compiler, string) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer for %s", limit))
 	defer cancel()
 	dir, err := os.MkdirTemp(dir, "probe-")
 	if err != nil {
@@ -45,19 +89,15 @@ func Check(ctx context.Context, node string, compilers []Compiler, dir string) e
 	if err := os.WriteFile(filepath.Join(dir, "probe.c"), []byte(probe), 0o644); err != nil {
 		return fmt.Errorf("probe a node: %w", err)
 	}
-	one := Farm{Kind: Distcc, Nodes: []string{node}}
 	for _, c := range compilers {
-		log := filepath.Join(dir, c.Name+".log")
-		env := append(one.Env(dir, log), "DISTCC_FALLBACK=0", "DISTCC_SKIP_LOCAL_RETRY=1", "CCACHE_DISABLE=1",
-			"PATH="+filepath.Dir(c.Path)+":"+os.Getenv("PATH"))
-		if err := object(ctx, dir, "near.o", env, c.Path); err != nil {
+		if err := object(ctx, dir, "near.o", c, nil, c.Path); err != nil {
 			return fmt.Errorf("%s does not compile the probe on this machine: %w", c.Name, err)
 		}
-		if err := object(ctx, dir, "far.o", env, one.Client(), c.Far()); err != nil {
+		if err := send(ctx, c, dir); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("it does not compile with %s: %w", c.Far(), reason(log, err))
+			return err
 		}
 		near, err := os.ReadFile(filepath.Join(dir, "near.o"))
 		far, err2 := os.ReadFile(filepath.Join(dir, "far.o"))
@@ -71,20 +111,23 @@ func Check(ctx context.Context, node string, compilers []Compiler, dir string) e
 	return nil
 }
 
-func object(ctx context.Context, dir, name string, env []string, argv ...string) error {
+// object compiles the probe, by argv and the compiler's options.
+func object(ctx context.Context, dir, name string, c Compiler, env []string, argv ...string) error {
+	env = append([]string{"CCACHE_DISABLE=1", "PATH=" + filepath.Dir(c.Path) + ":" + os.Getenv("PATH")}, env...)
 	return run.Run(ctx, run.Cmd{Argv: append(argv, "-O2", "-c", "probe.c", "-o", name), Dir: dir, Env: run.Env(env...)})
 }
 
-// reason returns what distcc's log says of a failure, else err.
+// reReason is what the clients say of a failure.
+var reReason = regexp.MustCompile(`ERROR: (.*)|ICECC\[\d+\] [0-9-]{10} [0-9:]{8}: (?:got exception (.*)|local build forced by remote exception: (.*)|(no local daemon found)|(can't read environment .*))`)
+
+// reason returns what the client's log says of a failure, else err.
 func reason(log string, err error) error {
 	text, readErr := os.ReadFile(log)
 	if readErr != nil {
 		return err
 	}
-	for line := range bytes.Lines(text) {
-		if _, why, found := bytes.Cut(line, []byte("ERROR: ")); found {
-			return errors.New(string(bytes.TrimSpace(why)))
-		}
+	if m := reReason.FindSubmatch(text); m != nil {
+		return errors.New(string(bytes.TrimSpace(bytes.Join(m[1:], nil))))
 	}
 	return err
 }

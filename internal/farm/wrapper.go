@@ -15,6 +15,7 @@ import (
 type Compiler struct {
 	Name string // as make calls it, such as gcc
 	Path string // where it is
+	Sent string // icecream: the archive that brings it to other machines
 }
 
 // Far returns the name under which other machines have the very same compiler:
@@ -72,7 +73,7 @@ case $compile$kernel$file in
 111)
 	# The client preprocesses with this very compiler, whatever is in PATH.
 	PATH=${cc%%/*}:$PATH
-	export PATH
+	export PATH ICECC_VERSION
 	exec %s "$far" "$@"
 	;;
 esac
@@ -84,7 +85,11 @@ exec "$cc" "$@"
 func Write(path, client string, compilers []Compiler) error {
 	var cases strings.Builder
 	for _, c := range compilers {
-		fmt.Fprintf(&cases, "%s|*/%s) far=%s ;;\n", run.Quote(c.Name), run.Quote(c.Name), run.Quote(c.Far()))
+		set := "far=" + run.Quote(c.Far())
+		if c.Sent != "" {
+			set += " ICECC_VERSION=" + run.Quote(c.Sent)
+		}
+		fmt.Fprintf(&cases, "%s|*/%s) %s ;;\n", run.Quote(c.Name), run.Quote(c.Name), set)
 	}
 	return write(path, fmt.Sprintf(script, cases.String(), run.Quote(client)))
 }

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -163,37 +162,53 @@ func (s *sharing) setUpFarm(ctx context.Context, kernel []farm.Compiler) (string
 		return "", trouble(err)
 	}
 	s.farm = f
-	if f.Kind == farm.Distcc {
-		s.farm.Nodes = nil
-		for node, err := range s.p.nodes(ctx, kernel) {
-			if ctx.Err() != nil {
-				return "", context.Cause(ctx)
-			}
-			if err == nil {
-				s.farm.Nodes = append(s.farm.Nodes, node)
-				continue
-			}
-			s.failed = append(s.failed, node+": "+plain.Line(err.Error(), 300))
-			s.p.UI.Log.Warnf("farm: %s is left out: %s", node, plain.Text(err.Error()))
-		}
-		if len(s.farm.Nodes) == 0 {
-			s.p.UI.Log.Warnf("farm: no node is left: all is compiled on this machine")
-			s.farm = farm.Farm{}
-			return "", nil
-		}
+	if f.Kind == farm.Icecream {
+		kernel, err = s.icecream(ctx, kernel)
+	} else {
+		err = s.distcc(ctx, kernel)
+	}
+	if err != nil || !s.farm.Set() {
+		return "", err
 	}
 	wrapper := s.p.build("farm", "send")
 	return wrapper, trouble(farm.Write(wrapper, client, kernel))
 }
 
+// distcc takes the nodes that will do.
+func (s *sharing) distcc(ctx context.Context, kernel []farm.Compiler) error {
+	s.farm.Nodes = nil
+	for node, err := range s.p.nodes(ctx, kernel) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil {
+			s.farm.Nodes = append(s.farm.Nodes, node)
+			continue
+		}
+		s.failed = append(s.failed, node+": "+plain.Line(err.Error(), 300))
+		s.p.UI.Log.Warnf("farm: %s is left out: %s", node, plain.Text(err.Error()))
+	}
+	if len(s.farm.Nodes) == 0 {
+		s.p.UI.Log.Warnf("farm: no node is left: all is compiled on this machine")
+		s.farm = farm.Farm{}
+	}
+	return nil
+}
+
 // nodes tries each node of a distcc farm, all at once, and yields them in
 // order with what is wrong with them.
 func (p Project) nodes(ctx context.Context, compilers []farm.Compiler) func(func(string, error) bool) {
-	list := p.Settings.Sharing.Farm.Nodes
+	return tried(p.Settings.Sharing.Farm.Nodes, func(node string) error {
+		return farm.Check(ctx, node, compilers, p.build("farm"))
+	})
+}
+
+// tried tries all at once, and yields them in order with their errors.
+func tried(list []string, try func(string) error) func(func(string, error) bool) {
 	errs := make([]error, len(list))
 	var wg sync.WaitGroup
 	for i, node := range list {
-		wg.Go(func() { errs[i] = farm.Check(ctx, node, compilers, p.build("farm")) })
+		wg.Go(func() { errs[i] = try(node) })
 	}
 	wg.Wait()
 	return func(yield func(string, error) bool) {
@@ -263,6 +278,9 @@ func (k *kernel) help(a arch.Arch) build.Help {
 		if stats.Local > 0 {
 			k.p.UI.Log.Warnf("farm: %s: %d objects were not compiled elsewhere, as they were to be: see %s.farm", a.Name, stats.Local, k.p.short(k.shareLog(a)))
 		}
+		if stats.Own > 0 && stats.Remote == 0 {
+			k.p.UI.Log.Warnf("farm: %s: %s", a.Name, allHere)
+		}
 	}
 	return h
 }
@@ -289,44 +307,4 @@ func addHelp(facts map[string]string, b build.Result) {
 	if b.Help.Farm != nil {
 		facts["farm"] = b.Help.Farm.String()
 	}
-}
-
-// sharingFindings is doctor's word on the remote cache and the farm.
-func (p Project) sharingFindings(ctx context.Context) []finding {
-	var all []finding
-	set := p.Settings.Sharing
-	if set.Remote.Set() {
-		f := finding{what: "remote cache", has: set.Remote.String() + " answers", ok: true, advice: true}
-		if err := set.Remote.Reach(ctx); err != nil {
-			f.ok, f.has = false, err.Error()
-		}
-		all = append(all, f)
-	}
-	if set.Farm.Kind == farm.Distcc {
-		all = append(all, p.farmFindings(ctx)...)
-	}
-	return all
-}
-
-func (p Project) farmFindings(ctx context.Context) []finding {
-	compilers, _ := p.compilers()
-	if _, err := exec.LookPath(p.Settings.Sharing.Farm.Client()); err != nil {
-		return nil // which is told already
-	}
-	if err := os.MkdirAll(p.build("farm"), 0o755); err != nil {
-		return []finding{{what: "farm", has: err.Error(), advice: true}}
-	}
-	var names []string
-	for _, c := range compilers {
-		names = append(names, c.Far())
-	}
-	var all []finding
-	for node, err := range p.nodes(ctx, compilers) {
-		f := finding{what: "node " + node, has: fmt.Sprintf("compiles as this machine does, with %s", strings.Join(names, ", ")), ok: err == nil, advice: true}
-		if err != nil {
-			f.has = err.Error()
-		}
-		all = append(all, f)
-	}
-	return all
 }

@@ -33,6 +33,7 @@ func SharingTests() []Tool {
 		CCache(),
 		test("distcc", "distcc", "distcc"),
 		test("distccd", "distcc", "distcc"),
+		test("icecc", "icecc", "icecream"), // the package has its scheduler and its daemon, too
 		test("redis-server", "redis-server", "redis"),
 	}
 }
