@@ -19,7 +19,7 @@ import (
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "true" {
+	if err != nil && os.Getenv("CI") == "true" && name != "clang" { // which setup installs for TOOLCHAIN=llvm only
 		t.Fatal(err)
 	}
 	if err != nil {
