@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"testing"
 
@@ -18,6 +19,9 @@ const second = "10.77.0.2"
 
 const inside = "BZMAGE_TEST_INSIDE"
 
+// reRoot matches the mount of the root folder (proc_pid_mountinfo(5)).
+var reRoot = regexp.MustCompile(`(?m)^\d+ \d+ \S+ \S+ / `)
+
 // inNamespace runs the test again in a network of its own, which has nothing
 // but loopback, and returns true there: an iceccd calls out for a scheduler by
 // broadcast. Its /run is empty, so that the iceccd of this machine, if any, is
@@ -28,6 +32,13 @@ func inNamespace(t *testing.T) bool {
 	if os.Getenv(inside) != "" {
 		setUpNamespace(t)
 		return true
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reRoot.Match(mounts) {
+		t.Skip("the root folder is no mount, as in a chroot, and what is mounted below it would be seen outside")
 	}
 	self, err := os.Executable()
 	if err != nil {
