@@ -77,6 +77,13 @@ func (p place) setUp(t *testing.T) {
 // returns the object; env nil: with this ccache.
 func (p place) compile(t *testing.T, env []string, cc string, flags ...string) ([]byte, Stats) {
 	t.Helper()
+	text, stats, _ := p.compileSaying(t, env, cc, flags...)
+	return text, stats
+}
+
+// compileSaying returns what the compiler printed too.
+func (p place) compileSaying(t *testing.T, env []string, cc string, flags ...string) ([]byte, Stats, string) {
+	t.Helper()
 	obj, tree, log := filepath.Join(p.root, "obj"), filepath.Join(p.root, "tree"), filepath.Join(p.root, "log")
 	if err := os.RemoveAll(log); err != nil {
 		t.Fatal(err)
@@ -87,7 +94,8 @@ func (p place) compile(t *testing.T, env []string, cc string, flags ...string) (
 	argv := append([]string{"sh", "-c", `exec "$@"`, "sh", cc, "-O2", "-I" + tree,
 		"-ffile-prefix-map=" + tree + "/=", "-ffile-prefix-map=../tree/=", "-fdebug-prefix-map=" + obj + "=."}, flags...)
 	argv = append(argv, "-c", "-o", "x.o", filepath.Join(tree, "x.c"))
-	if err := run.Run(t.Context(), run.Cmd{Argv: argv, Dir: obj, Env: run.Env(env...)}); err != nil {
+	var said strings.Builder
+	if err := run.Run(t.Context(), run.Cmd{Argv: argv, Dir: obj, Env: run.Env(env...), Stderr: &said}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(obj, "x.o"))
@@ -98,7 +106,25 @@ func (p place) compile(t *testing.T, env []string, cc string, flags ...string) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text, stats
+	return text, stats, said.String()
+}
+
+// A warning names the file as make did, whether it is new or kept, and
+// whichever folder it was made in: what reads it takes the tree off.
+func TestWarningsNameTheTree(t *testing.T) {
+	for _, cc := range compilers() {
+		t.Run(cc, func(t *testing.T) {
+			program(t, cc)
+			cache := t.TempDir()
+			for i, p := range []place{newPlace(t, cache, cc), newPlace(t, cache, cc)} {
+				p.write(t, "tree/x.c", "int f(void)\n{\n\tint unused;\n\n\treturn 1;\n}\n")
+				_, stats, said := p.compileSaying(t, nil, cc, "-Wunused-variable")
+				if want := filepath.Join(p.root, "tree/x.c") + ":3:"; !strings.Contains(said, want) || stats.Hits != i {
+					t.Errorf("%+v, and no %q in:\n%s", stats, want, said)
+				}
+			}
+		})
+	}
 }
 
 func compilers() []string { return []string{"gcc", "aarch64-linux-gnu-gcc", "clang"} }
