@@ -193,7 +193,7 @@ func (l *lab) fill(ctx context.Context, spec row, count int, r *Row) error {
 		return err
 	}
 	r.Ours.What, r.Other.What = both.ours.what, both.other.what
-	r.Ours.Seconds, r.Other.Seconds, err = measure(ctx, count, both.ours, both.other, func(n int, s side, seconds float64) {
+	err = measure(ctx, count, both.ours, both.other, &r.Ours, &r.Other, func(n int, s side, seconds float64) {
 		l.p.Log.Infof("bench: %s: %d of %d: %s: %.2f s", spec.name, n+1, count, s.what, seconds)
 	})
 	if both.stop != nil {

@@ -17,44 +17,58 @@ type side struct {
 
 // measure does the work of both sides count times, in turns; who begins
 // changes with each repetition, so that neither is always the one that finds
-// the caches as the other left them.
-func measure(ctx context.Context, count int, ours, other side, told func(n int, s side, seconds float64)) (a, b []float64, err error) {
+// the caches as the other left them. What was measured is added to a and b.
+func measure(ctx context.Context, count int, ours, other side, a, b *Side, told func(n int, s side, seconds float64)) error {
 	for n := range count {
 		order := []struct {
 			side side
-			to   *[]float64
-		}{{ours, &a}, {other, &b}}
+			to   *Side
+		}{{ours, a}, {other, b}}
 		if n%2 == 1 {
 			order[0], order[1] = order[1], order[0]
 		}
 		for _, s := range order {
-			seconds, err := s.side.once(ctx, n)
+			seconds, cpu, err := s.side.once(ctx, n)
 			if err != nil {
-				return a, b, err
+				return err
 			}
-			*s.to = append(*s.to, seconds)
+			s.to.Seconds = append(s.to.Seconds, seconds)
+			if s.side.seconds == nil {
+				s.to.CPU = append(s.to.CPU, cpu)
+			}
 			told(n, s.side, seconds)
 		}
 	}
-	return a, b, nil
+	return nil
 }
 
-func (s side) once(ctx context.Context, n int) (float64, error) {
+// once returns the seconds that count by the clock, and those of all CPUs.
+func (s side) once(ctx context.Context, n int) (seconds, cpu float64, err error) {
 	if s.ready != nil {
 		if err := s.ready(ctx, n); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
 	// What is not on the disk yet would be written while the next one is
 	// timed.
 	unix.Sync()
-	start := time.Now()
+	start, used := time.Now(), children()
 	if err := s.work(ctx, n); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	took := time.Since(start).Seconds()
+	seconds, cpu = time.Since(start).Seconds(), children()-used
 	if s.seconds != nil {
-		return s.seconds()
+		seconds, err = s.seconds()
 	}
-	return took, nil
+	return seconds, cpu, err
+}
+
+// children returns the CPU seconds of all processes that ended below this one,
+// see getrusage(2).
+func children() float64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_CHILDREN, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }

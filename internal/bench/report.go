@@ -77,6 +77,17 @@ type Side struct {
 	What    string    `json:"what"`
 	Seconds []float64 `json:"seconds,omitempty"` // wall clock, a repetition each
 	Summary Summary   `json:"summary"`
+	CPU     []float64 `json:"cpu,omitempty"` // seconds of all processes, user and system; not of rows that count part of the time
+}
+
+// busy is how much of the machine's CPUs the work kept busy, from 0 to 1: the
+// median of the repetitions.
+func (s Side) busy(cpus int) float64 {
+	var all []float64
+	for i := range s.CPU {
+		all = append(all, s.CPU[i]/s.Seconds[i]/float64(cpus))
+	}
+	return Summarize(all).Median
 }
 
 // Goal is what a row is to reach: at most so many times the other's seconds,

@@ -20,7 +20,7 @@ func sample() Report {
 		Machine: Machine{CPU: "Some CPU", Cores: 2, Memory: 8 << 30, DiskFree: 50 << 30, Load: 0.1, Kernel: "6.12.1", System: "Debian\x1b[1m", Tools: map[string]string{"make": "GNU Make 4.3", "tar": "a|b"}},
 	}
 	rows := []Row{
-		{Name: "cold", Title: "cold to all verdicts", Ours: Side{What: "ours", Seconds: []float64{80}}, Other: Side{What: "theirs", Seconds: []float64{100}}, Goal: Goal{Ratio: 0.88}},
+		{Name: "cold", Title: "cold to all verdicts", Ours: Side{What: "ours", Seconds: []float64{80}, CPU: []float64{152}}, Other: Side{What: "theirs", Seconds: []float64{100}, CPU: []float64{176}}, Goal: Goal{Ratio: 0.88}},
 		{Name: "edit", Title: "an edit", Ours: Side{What: "ours", Seconds: []float64{6, 7, 5}}, Other: Side{What: "theirs", Seconds: []float64{10, 10, 10}}, Goal: Goal{Ratio: 0.5}},
 		{Name: "nothing", Title: "nothing", Ours: Side{What: "ours", Seconds: []float64{0.9, 0.8}}, Other: Side{What: "theirs", Seconds: []float64{5, 5}}, Goal: Goal{Seconds: 1}},
 		{Name: "patches/1", Title: "patches", Ours: Side{What: "ours", Seconds: []float64{0.2}}, Other: Side{What: "theirs", Seconds: []float64{0.1}}},
@@ -102,11 +102,11 @@ func TestMarkdown(t *testing.T) {
 		"- Machine: Some CPU, cores: 2, memory: 8192 MiB; 51200 MiB free",
 		"- Load at the start: 0.10\n",
 		"make: GNU Make 4.3; tar: a\\|b\n",
-		"| `cold` | cold to all verdicts | 80.0 s | 100.0 s | 0.80 | at most 0.88 | met |\n",
-		"| `edit` | an edit | 6.00 (5.00 to 7.00, MAD 1.00) s | 10.0 (10.0 to 10.0, MAD 0.0) s | 0.60 (0.50 to 0.70, MAD 0.10) | at most 0.5 | missed |\n",
-		"| `nothing` | nothing | 0.85 (0.80 to 0.90, MAD 0.05) s | 5.00 (5.00 to 5.00, MAD 0.00) s | 0.17 (0.16 to 0.18, MAD 0.01) | at most 1 s | met |\n",
-		"| `patches/1` | patches | 0.20 s | 0.10 s | 2.00 |  | (2026-11-21) |\n",
-		"| `ccache` | with ccache |  |  |  |  | skipped: ccache is not installed |\n",
+		"| `cold` | cold to all verdicts | 80.0 s | 100.0 s | 95, 88 % | 0.80 | at most 0.88 | met |\n",
+		"| `edit` | an edit | 6.00 (5.00 to 7.00, MAD 1.00) s | 10.0 (10.0 to 10.0, MAD 0.0) s |  | 0.60 (0.50 to 0.70, MAD 0.10) | at most 0.5 | missed |\n",
+		"| `nothing` | nothing | 0.85 (0.80 to 0.90, MAD 0.05) s | 5.00 (5.00 to 5.00, MAD 0.00) s |  | 0.17 (0.16 to 0.18, MAD 0.01) | at most 1 s | met |\n",
+		"| `patches/1` | patches | 0.20 s | 0.10 s |  | 2.00 |  | (2026-11-21) |\n",
+		"| `ccache` | with ccache |  |  |  |  |  | skipped: ccache is not installed |\n",
 		"- `cold`: ours; other: theirs\n",
 	} {
 		if !strings.Contains(text, want) {

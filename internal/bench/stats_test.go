@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,7 +55,8 @@ func TestMeasure(t *testing.T) {
 	}
 	ours := made("a", nil)
 	ours.seconds = func() (float64, error) { return 42, nil }
-	a, b, err := measure(t.Context(), 3, ours, made("b", nil), func(int, side, float64) {})
+	var a, b Side
+	err := measure(t.Context(), 3, ours, made("b", nil), &a, &b, func(int, side, float64) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +64,35 @@ func TestMeasure(t *testing.T) {
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]float64{42, 42, 42}, a); diff != "" || len(b) != 3 || b[0] < 0 || b[0] > 40 {
+	if diff := cmp.Diff([]float64{42, 42, 42}, a.Seconds); diff != "" || len(b.Seconds) != 3 || b.Seconds[0] < 0 || b.Seconds[0] > 40 {
 		t.Errorf("%v %v", a, b)
 	}
+	if len(a.CPU) != 0 || len(b.CPU) != 3 {
+		t.Errorf("CPU seconds of part of the time: %v, of all of it: %v", a.CPU, b.CPU)
+	}
 	broken := errors.New("broken")
-	a, b, err = measure(t.Context(), 3, ours, made("b", broken), func(int, side, float64) {})
-	if !errors.Is(err, broken) || len(a) != 1 || len(b) != 0 {
+	a, b = Side{}, Side{}
+	err = measure(t.Context(), 3, ours, made("b", broken), &a, &b, func(int, side, float64) {})
+	if !errors.Is(err, broken) || len(a.Seconds) != 1 || len(b.Seconds) != 0 {
 		t.Errorf("%v %v %v", a, b, err)
+	}
+}
+
+// What programs use that were started and waited for is counted, and of two
+// CPUs one that was busy is half.
+func TestBusy(t *testing.T) {
+	var a, b Side
+	burn := side{work: func(ctx context.Context, _ int) error {
+		return exec.CommandContext(ctx, "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done").Run()
+	}}
+	idle := side{work: func(context.Context, int) error { return nil }}
+	if err := measure(t.Context(), 1, burn, idle, &a, &b, func(int, side, float64) {}); err != nil {
+		t.Fatal(err)
+	}
+	if a.CPU[0] < 0.01 || b.CPU[0] > a.CPU[0]/2 {
+		t.Errorf("CPU seconds: %v and %v", a.CPU, b.CPU)
+	}
+	if got := (Side{Seconds: []float64{10, 10, 10}, CPU: []float64{10, 12, 2}}).busy(2); got != 0.5 {
+		t.Errorf("busy: %v", got)
 	}
 }

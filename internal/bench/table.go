@@ -22,25 +22,34 @@ const (
 	End   = "<!-- mage bench: end -->"
 )
 
-// cells returns the cells of a row: its title, both sides, the ratio, the goal
-// and what became of it.
-func (r Row) cells() []string {
-	cells := []string{r.Name, r.Title, r.Ours.cell(), r.Other.cell(), "", r.Goal.String(), ""}
+// cells returns the cells of a row of a machine with so many CPUs: its title,
+// both sides, how busy they kept the CPUs, the ratio, the goal and what became
+// of it.
+func (r Row) cells(cpus int) []string {
+	cells := []string{r.Name, r.Title, r.Ours.cell(), r.Other.cell(), r.busy(cpus), "", r.Goal.String(), ""}
 	switch {
 	case r.Skipped != "":
-		cells[6] = "skipped: " + plain.Line(r.Skipped, 200)
+		cells[7] = "skipped: " + plain.Line(r.Skipped, 200)
 	case r.Failed != "":
-		cells[6] = "failed: " + plain.Line(r.Failed, 200)
+		cells[7] = "failed: " + plain.Line(r.Failed, 200)
 	default:
-		cells[4] = spread(r.Ratio, len(r.Ratios), "%.2f")
+		cells[5] = spread(r.Ratio, len(r.Ratios), "%.2f")
 		if r.Goal != (Goal{}) {
-			cells[6] = "missed"
+			cells[7] = "missed"
 			if r.Met() {
-				cells[6] = "met"
+				cells[7] = "met"
 			}
 		}
 	}
 	return cells
+}
+
+// busy says how busy both sides kept the CPUs.
+func (r Row) busy(cpus int) string {
+	if len(r.Ours.CPU) == 0 || len(r.Other.CPU) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f, %.0f %%", 100*r.Ours.busy(cpus), 100*r.Other.busy(cpus))
 }
 
 func (s Side) cell() string {
@@ -84,9 +93,9 @@ func (g Goal) String() string {
 // Table writes the rows for a terminal.
 func (r Report) Table(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "ROW\tBZMAGE\tOTHER\tRATIO\tGOAL\t")
+	fmt.Fprintln(tw, "ROW\tBZMAGE\tOTHER\tCPUS BUSY\tRATIO\tGOAL\t")
 	for _, row := range r.Rows {
-		c := row.cells()
+		c := row.cells(r.Machine.Cores)
 		fmt.Fprintln(tw, strings.Join(append(c[:1:1], c[2:]...), "\t"))
 	}
 	return tw.Flush()
@@ -105,20 +114,20 @@ func (r Report) Markdown() string {
 	for _, name := range slices.Sorted(maps.Keys(m.Tools)) {
 		fmt.Fprintf(&b, "; %s: %s", name, escape(plain.Line(m.Tools[name], 80)))
 	}
-	b.WriteString("\n\n| row | | bzmage | other | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n\n| row | | bzmage | other | CPUs busy | ratio | goal | |\n|---|---|---|---|---|---|---|---|\n")
 	for _, row := range r.Rows {
-		c := row.cells()
+		c := row.cells(m.Cores)
 		c[0] = "`" + c[0] + "`"
 		for i := range c {
 			c[i] = escape(c[i])
 		}
 		if row.Date.Before(r.Date) {
-			c[6] = strings.TrimSpace(c[6] + " (" + row.Date.UTC().Format(time.DateOnly) + ")")
+			c[7] = strings.TrimSpace(c[7] + " (" + row.Date.UTC().Format(time.DateOnly) + ")")
 		}
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(c, " | "))
 	}
 	b.WriteString("\nSeconds are wall clock: the median of the repetitions, and in brackets the least, the most and the median absolute deviation.\n")
-	b.WriteString("A ratio is bzmage's seconds by the other's, pair by pair. What the two sides do:\n\n")
+	b.WriteString("A ratio is bzmage's seconds by the other's, pair by pair; CPUs busy is how much of all CPUs' time the two sides used. What they do:\n\n")
 	for _, row := range r.Rows {
 		if row.Measured() {
 			fmt.Fprintf(&b, "- `%s`: %s; other: %s\n", row.Name, escape(row.Ours.What), escape(row.Other.What))
