@@ -133,7 +133,7 @@ func (l *lab) report(ctx context.Context, names []string) Report {
 	}
 	p.Log.Infof("bench: %s on %s", r.Subject, r.Machine.name())
 	if r.Machine.Loaded {
-		p.Log.Warnf("bench: this machine is busy (load %.2f, %.2f is quiet): the figures will say so", r.Machine.Load, quiet*float64(r.Machine.Cores))
+		p.Log.Warnf("bench: this machine is busy (load %.2f, %.2f is quiet): the figures will say so", r.Machine.Load, r.Machine.quiet())
 	}
 	old, err := Load(p.Reports)
 	if err == nil {

@@ -31,7 +31,7 @@ func TestDocument(t *testing.T) {
 		}
 	}
 	// Each row is described on the page, too, and its result is one of those.
-	reRow := regexp.MustCompile("^\\| `([a-z_0-9/]+)` \\| [^|]+ \\| [^|]* \\| [^|]* \\| [^|]* \\| [^|]* \\| ((met|missed)?|skipped: .*|failed: .*)( ?\\(\\d{4}-\\d\\d-\\d\\d\\))? ?\\|$")
+	reRow := regexp.MustCompile("^\\| `([a-z_0-9/]+)` \\| [^|]+ \\| [^|]* \\| [^|]* \\| [^|]* \\| [^|]* \\| [^|]* \\| ((met|missed)?|skipped: .*|failed: .*)( ?\\(\\d{4}-\\d\\d-\\d\\d\\))?( ?\\(load \\d+\\.\\d\\d\\))? ?\\|$")
 	rows := 0
 	for line := range strings.Lines(table) {
 		if !strings.HasPrefix(line, "| `") {

@@ -43,7 +43,7 @@ func look(dir string, tools map[string]string) Machine {
 		// sysinfo(2): the load has 16 bits behind the point.
 		m.Load = math.Round(float64(info.Loads[0])/(1<<16)*100) / 100
 	}
-	m.Loaded = m.Load > quiet*float64(m.Cores)
+	m.Loaded = m.Load > m.quiet()
 	var disk unix.Statfs_t
 	if unix.Statfs(dir, &disk) == nil {
 		m.DiskFree = int64(disk.Bavail) * int64(disk.Bsize)
@@ -60,12 +60,8 @@ func (m Machine) name() string {
 	return fmt.Sprintf("%s, cores: %d, memory: %d MiB", m.CPU, m.Cores, m.Memory>>20)
 }
 
-func (m Machine) verdict() string {
-	if m.Loaded {
-		return fmt.Sprintf(", **the machine was busy with something else** (a quiet one has at most %.2f): the figures do not count", quiet*float64(m.Cores))
-	}
-	return ""
-}
+// quiet is the load up to which the figures count.
+func (m Machine) quiet() float64 { return quiet * float64(m.Cores) }
 
 func cpuModel() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")

@@ -109,7 +109,7 @@ func (r Report) Markdown() string {
 	fmt.Fprintf(&b, "%s.\n\n", r.Subject)
 	fmt.Fprintf(&b, "- Date: %s, bzmage at %s\n", r.Date.UTC().Format(time.DateOnly), r.Commit)
 	fmt.Fprintf(&b, "- Machine: %s; %d MiB free on the disk\n", m.name(), m.DiskFree>>20)
-	fmt.Fprintf(&b, "- Load at the start: %.2f%s\n", m.Load, m.verdict())
+	fmt.Fprintf(&b, "- Load at the start: %.2f; a row that began on a machine with more than %.2f says so, and does not count\n", m.Load, m.quiet())
 	fmt.Fprintf(&b, "- Versions: kernel %s, %s", escape(m.Kernel), escape(m.System))
 	for _, name := range slices.Sorted(maps.Keys(m.Tools)) {
 		fmt.Fprintf(&b, "; %s: %s", name, escape(plain.Line(m.Tools[name], 80)))
@@ -121,8 +121,11 @@ func (r Report) Markdown() string {
 		for i := range c {
 			c[i] = escape(c[i])
 		}
-		if row.Date.Before(r.Date) {
-			c[7] = strings.TrimSpace(c[7] + " (" + row.Date.UTC().Format(time.DateOnly) + ")")
+		if day := row.Date.UTC().Format(time.DateOnly); day != r.Date.UTC().Format(time.DateOnly) {
+			c[7] = strings.TrimSpace(c[7] + " (" + day + ")")
+		}
+		if row.Load > m.quiet() {
+			c[7] = strings.TrimSpace(c[7] + fmt.Sprintf(" (load %.2f)", row.Load))
 		}
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(c, " | "))
 	}
