@@ -84,7 +84,7 @@ func (s Setup) partsFile() string { return filepath.Join(s.Links, ".parts") }
 func (s Setup) Env(path, log string) []string {
 	env := []string{
 		"PATH=" + s.Links + ":" + path,
-		"CCACHE_ABSSTDERR=1", // the compiler's words name files as make did, not as the base made them
+		"CCACHE_ABSSTDERR=1",          // the compiler's words name files as make did, not as the base made them
 		"CCACHE_CONFIGPATH=/dev/null", // in place of the user's and the machine's
 		"CCACHE_DIR=" + s.Dir,
 		"CCACHE_MAXSIZE=" + size,
