@@ -155,7 +155,6 @@ func (k *kernel) time() time.Time {
 func (k *kernel) inputs(a arch.Arch) key.Inputs {
 	return k.toolInputs(a).With(key.Inputs{
 		"source":       k.src.Tree.ID,
-		"source.from":  k.src.Tree.Archive.Origin,
 		"series":       k.src.Series.Digest,
 		"localversion": k.src.Line.LocalVersion,
 		"edits":        k.src.edits(),
