@@ -6,12 +6,16 @@ package main
 import (
 	"context"
 
-	"github.com/magefile/mage/mg"
-
 	"bzmage/internal/target"
 
+	// mage:import cache
+	_ "bzmage/internal/target/cache"
 	// mage:import config
 	_ "bzmage/internal/target/config"
+	// mage:import kernels
+	_ "bzmage/internal/target/kernels"
+	// mage:import series
+	_ "bzmage/internal/target/series"
 	// mage:import verify
 	_ "bzmage/internal/target/verify"
 )
@@ -60,49 +64,3 @@ func Lint(ctx context.Context) error { return target.Lint(ctx) }
 
 // Clean removes the build folder; downloads stay in the cache.
 func Clean(ctx context.Context) error { return target.Clean(ctx) }
-
-// Series looks after the series of patches.
-type Series mg.Namespace
-
-// Status tries the series on the source and says what became of each patch.
-func (Series) Status(ctx context.Context) error { return target.SeriesStatus(ctx) }
-
-// Refresh folds edits made in the tree into their patches, or all -into=NAME.
-func (Series) Refresh(ctx context.Context, into *string) error {
-	return target.SeriesRefresh(ctx, into)
-}
-
-// New makes a patch of the edits made in the tree, as the last of the series.
-func (Series) New(ctx context.Context, title string) error { return target.SeriesNew(ctx, title) }
-
-// Rebase makes the series of the line KERNEL fit another release or line.
-func (Series) Rebase(ctx context.Context, release string) error {
-	return target.SeriesRebase(ctx, release)
-}
-
-// Compile compiles the kernel after each patch: a new warning is an error.
-func (Series) Compile(ctx context.Context) error { return target.SeriesCompile(ctx) }
-
-// Bisect finds the patch that makes a check fail.
-func (Series) Bisect(ctx context.Context, check string) error { return target.SeriesBisect(ctx, check) }
-
-// Kernels looks after the kernel lines of configs/kernels.toml.
-type Kernels mg.Namespace
-
-// List prints each line: pinned, newest known, end of life, proofs; and the keys.
-func (Kernels) List(ctx context.Context) error { return target.KernelsList(ctx) }
-
-// Pin pins a release, or the newest that a constraint allows, once it is proved.
-func (Kernels) Pin(ctx context.Context, release string) error { return target.KernelsPin(ctx, release) }
-
-// Cache looks after the downloads that all checkouts share.
-type Cache mg.Namespace
-
-// List prints what is there, and what a prune would remove.
-func (Cache) List(ctx context.Context) error { return target.CacheList(ctx) }
-
-// Verify hashes every file and sets the damaged ones aside.
-func (Cache) Verify(ctx context.Context) error { return target.CacheVerify(ctx) }
-
-// Prune removes what no line uses and downloads given up a day ago.
-func (Cache) Prune(ctx context.Context) error { return target.CachePrune(ctx) }

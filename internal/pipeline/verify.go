@@ -25,38 +25,51 @@ import (
 // not pass.
 func (p Project) Verify(ctx context.Context) (_ report.Report, err error) {
 	defer p.traced(&ctx)(&err)
-	if err := errors.Join(p.checkSelection(), p.checkShell()); err != nil {
+	if err := p.checkShell(); err != nil {
 		return report.Report{}, err
+	}
+	k, r, err := p.verifyAll(ctx)
+	if k != nil {
+		k.close()
+	}
+	return r, err
+}
+
+// verifyAll is Verify, and returns the kernels beside their report; close them.
+// They are nil where there is no report.
+func (p Project) verifyAll(ctx context.Context) (*kernel, report.Report, error) {
+	if err := p.checkSelection(); err != nil {
+		return nil, report.Report{}, err
 	}
 	if p.Force {
 		p.Hashes.Distrust()
 	}
 	line, _, err := p.choose(ctx)
 	if err != nil {
-		return report.Report{}, err
+		return nil, report.Report{}, err
 	}
 	// An old report must not be taken for the one of this run.
 	if err := errors.Join(report.Remove(p.build("reports", line.Name)), coverage.Remove(p.build("reports", line.Name))); err != nil {
-		return report.Report{}, err
+		return nil, report.Report{}, err
 	}
 	versions, err := p.need(ctx, tools.ForBuild, tools.ForBoot)
 	if err != nil {
-		return report.Report{}, err
+		return nil, report.Report{}, err
 	}
 	src, err := p.toCheck(ctx)
 	if err != nil {
-		return report.Report{}, err
+		return nil, report.Report{}, err
 	}
 	k := p.newKernel(src, versions)
-	defer k.close()
 	verdicts, err := beside(ctx, k, k.verdict)
 	if ctx.Err() != nil || verdicts == nil {
-		return report.Report{}, err
+		k.close()
+		return nil, report.Report{}, err
 	}
 	err = errors.Join(err, k.covered(verdicts))
 	r := k.report(verdicts)
 	err = errors.Join(err, p.skips(&r))
-	return r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
+	return k, r, errors.Join(err, report.Write(p.build("reports", src.Line.Name), r))
 }
 
 func (k *kernel) report(verdicts []boot.Verdict) report.Report {
