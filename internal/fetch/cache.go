@@ -46,7 +46,17 @@ func (s *cacheSource) fetch(ctx context.Context) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	return s.prove(ctx, s.pinned(path, s.name, path), false)
+	return s.prove(ctx, s.pinned(path, s.name, s.store.origin(s.Line.SHA256)), false)
+}
+
+// origin says where the file of a sha256 came from, as far as it was noted.
+// Its path would say where this machine keeps its downloads, and reports and
+// releases are for others.
+func (s store) origin(sum string) string {
+	if r, ok := s.lookup(originIndex, sum); ok {
+		return r.Origin
+	}
+	return "a file of sha256 " + sum
 }
 
 // pinned describes a file whose sha256 is the line's.

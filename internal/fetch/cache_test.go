@@ -32,6 +32,9 @@ func TestCacheDelivers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(a.Origin, f.store.dir) || !strings.Contains(a.Origin, hexOf(body)) {
+		t.Errorf("where nobody knows where it came from, a report says %s", a.Origin)
+	}
 	if a.Path != path || !a.Verified() || a.Source != "cache" || a.SHA256 != hexOf(body) {
 		t.Errorf("got %+v", a)
 	}
@@ -57,7 +60,7 @@ func TestCacheDamaged(t *testing.T) {
 	if !strings.Contains(book.String(), path+" was damaged") {
 		t.Errorf("the log does not name it:\n%s", book)
 	}
-	if a, err = f.fetch(t.Context()); err != nil || a.Source != "cache" {
+	if a, err = f.fetch(t.Context()); err != nil || a.Source != "cache" || a.Origin != m.URL {
 		t.Errorf("the download is not in the cache: %+v, %v", a, err)
 	}
 }
