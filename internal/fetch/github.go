@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-github/v58/github"
 
 	"bzmage/internal/fault"
+	"bzmage/internal/kernels"
 )
 
 // apiAttempts is how often one question is put to the API.
@@ -33,7 +34,7 @@ type githubSource struct {
 	api        string // base address of an Enterprise server; empty: github.com
 }
 
-func (s *githubSource) tag() string { return "v" + published(s.Line.Release) }
+func (s *githubSource) tag() string { return "v" + kernels.AtKernelOrg(s.Line.Release) }
 
 // key names the archive of a commit or tag across servers and repositories.
 func (s *githubSource) key(ref string) string { return s.host() + "/" + s.repository + "@" + ref }
@@ -208,7 +209,7 @@ func (s *githubSource) download(ctx context.Context, c *github.Client, commit st
 	if err != nil {
 		return fail(fmt.Errorf("GitHub's archive of %s is no .tar.gz: %w", commit, err))
 	}
-	name := "linux-" + published(s.Line.Release) + "-" + commit[:12] + ".tar.gz"
+	name := "linux-" + kernels.AtKernelOrg(s.Line.Release) + "-" + commit[:12] + ".tar.gz"
 	r := record{SHA256: p.sum(), Origin: fmt.Sprintf("%s/%s %s, commit %s", s.host(), s.repository, s.tag(), commit)}
 	path, err := s.store.put(p.path, r.SHA256, name)
 	if err != nil {

@@ -3,7 +3,8 @@ package fetch
 import (
 	"context"
 	"fmt"
-	"strings"
+
+	"bzmage/internal/kernels"
 )
 
 // originIndex is the index of the store that says where a file came from.
@@ -19,23 +20,7 @@ type httpSource struct {
 
 // addresses returns the source's addresses with the release filled in.
 func (s *httpSource) addresses() []string {
-	release := published(s.Line.Release)
-	major, _, _ := strings.Cut(release, ".")
-	fill := strings.NewReplacer("{release}", release, "{major}", major)
-	list := make([]string, len(s.urls))
-	for i, u := range s.urls {
-		list[i] = fill.Replace(u)
-	}
-	return list
-}
-
-// published returns a release as kernel.org names its file and its tag: the
-// first of a line is 5.4 there, though its Makefile says 5.4.0.
-func published(release string) string {
-	if parts := strings.Split(release, "."); len(parts) == 3 && parts[2] == "0" {
-		return parts[0] + "." + parts[1]
-	}
-	return release
+	return kernels.Source{URLs: s.urls}.Addresses(s.Line.Release)
 }
 
 func (s *httpSource) available(ctx context.Context) error {

@@ -257,7 +257,7 @@ func TestHTTPBounds(t *testing.T) {
 
 func TestPublished(t *testing.T) {
 	for release, want := range map[string]string{"5.4.302": "5.4.302", "5.4.0": "5.4", "5.4": "5.4", "6.2.0-rc1": "6.2.0-rc1"} {
-		if got := published(release); got != want {
+		if got := kernels.AtKernelOrg(release); got != want {
 			t.Errorf("%s: %s, want %s", release, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"bzmage/internal/kernels"
 	"bzmage/internal/keyring"
 )
 
@@ -66,7 +67,9 @@ func signedSums(ring keyring.Ring, list []byte) (map[string]string, error) {
 }
 
 // archiveName is the name of the release's archive in the list.
-func (f *fetcher) archiveName() string { return "linux-" + published(f.Line.Release) + ".tar.xz" }
+func (f *fetcher) archiveName() string {
+	return "linux-" + kernels.AtKernelOrg(f.Line.Release) + ".tar.xz"
+}
 
 // listed returns nil if kernel.org's signed list has the archive: the list
 // that was kept with it, or that of a mirror. A mirror is asked when the proof
