@@ -50,6 +50,12 @@ require (
 	honnef.co/go/tools v0.8.2 // indirect
 )
 
+require (
+	github.com/google/rpmpack v0.7.1 // indirect
+	github.com/klauspost/pgzip v1.2.6 // indirect
+	github.com/ulikunitz/xz v0.5.17 // indirect
+)
+
 // mage, so that `go tool mage` works where there is only Go; staticcheck for
 // `mage lint`, pinned like everything else.
 tool (
