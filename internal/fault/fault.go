@@ -33,6 +33,7 @@ const (
 	NoVerdict               // the guest's records contradict each other
 	Code                    // bzmage's own code: lint or a test
 	Uncovered               // the checks run too little of the series
+	NotSame                 // a second build gave other bytes
 	Interrupted             // the user or the pipeline stopped the run
 )
 
@@ -64,6 +65,7 @@ func Kinds() []Row {
 		{NoVerdict, 15, "no-verdict", "the guest's records contradict each other"},
 		{Code, 16, "code", "lint found something in bzmage's code, or one of its tests failed"},
 		{Uncovered, 17, "uncovered", "the checks pass, and run less of the series than is asked for"},
+		{NotSame, 19, "not-reproducible", "a second build, elsewhere and otherwise, gave other bytes"},
 		{Interrupted, 130, "interrupted", "stopped by Ctrl-C, SIGINT or SIGTERM"},
 	}
 }
