@@ -218,6 +218,14 @@ func gz(t *testing.T, b []byte, level int) []byte {
 
 func TestGzip(t *testing.T) {
 	want(t, where(t, gz(t, []byte("x\nCONFIG_A=y\n"), 9), gz(t, []byte("x\nCONFIG_A=m\n"), 9)), `^uncompressed: line 2: "CONFIG_A=y" and "CONFIG_A=m"$`)
+	// The kernel puts the size behind what it compressed (scripts/Makefile.lib, size_append).
+	size := []byte{12, 0, 0, 0}
+	for _, pack := range []func(string) []byte{
+		func(s string) []byte { return append(gz(t, []byte(s), 9), size...) },
+		func(s string) []byte { return append(zst(t, []byte(s)), size...) },
+	} {
+		want(t, where(t, pack("x\nCONFIG_A=y\n"), pack("x\nCONFIG_A=m\n")), `^uncompressed: line 2: `)
+	}
 	text := bytes.Repeat([]byte("what can be compressed is "), 1000)
 	want(t, where(t, gz(t, text, 1), gz(t, text, 9)), `^the compression only: `)
 	broken := gz(t, text, 9)
