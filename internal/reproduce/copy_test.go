@@ -165,7 +165,7 @@ func TestShareAndGive(t *testing.T) {
 
 func TestChooseLocale(t *testing.T) {
 	for _, tt := range []struct{ installed, first, want string }{
-		{"C C.utf8 POSIX", "C", "C.utf8"}, {"C C.utf8 POSIX", "C.utf8", "C"}, {"C POSIX de_DE.utf8 tr_TR.utf8", "C", "tr_TR.utf8"},
+		{"C C.utf8 POSIX", "C", "C.utf8"}, {"C C.utf8 POSIX", "C.utf8", "C"}, {"C C.utf8 POSIX", "C.UTF-8", "C"}, {"C POSIX de_DE.utf8 tr_TR.utf8", "C", "tr_TR.utf8"},
 		{"C POSIX tr_TR.utf8", "tr_TR.utf8", "C"}, {"", "C", "C.UTF-8"},
 	} {
 		if got := chooseLocale(strings.Fields(tt.installed), tt.first); got != tt.want {

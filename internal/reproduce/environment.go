@@ -84,7 +84,7 @@ func (s *Second) locale(ctx context.Context) {
 func chooseLocale(installed []string, first string) string {
 	for _, language := range []string{"tr_", "de_", "sv_", "fr_", ""} {
 		for _, name := range installed {
-			if strings.HasPrefix(name, language) && !slices.Contains([]string{"C", "POSIX", first}, name) {
+			if strings.HasPrefix(name, language) && name != "C" && name != "POSIX" && plainLocale(name) != plainLocale(first) {
 				return name
 			}
 		}
@@ -93,6 +93,12 @@ func chooseLocale(installed []string, first string) string {
 		return "C.UTF-8"
 	}
 	return "C"
+}
+
+// plainLocale returns a name in which C.UTF-8 and C.utf8 are the one locale
+// that they are.
+func plainLocale(name string) string {
+	return strings.ReplaceAll(strings.ToLower(name), "-", "")
 }
 
 func (s *Second) jobs() {
