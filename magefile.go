@@ -59,6 +59,9 @@ func TestSlow(ctx context.Context) error { return target.TestSlow(ctx) }
 // Bench measures bzmage beside plain tooling; -write: into docs/performance.md.
 func Bench(ctx context.Context, write *bool) error { return target.Bench(ctx, write) }
 
+// Reproduce builds again elsewhere and otherwise, and compares each file; -build: builds only.
+func Reproduce(ctx context.Context, build *bool) error { return target.Reproduce(ctx, build) }
+
 // Lint looks at the Go code with gofmt, vet and staticcheck.
 func Lint(ctx context.Context) error { return target.Lint(ctx) }
 

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/ccache"
@@ -34,8 +35,9 @@ type Settings struct {
 	Offline      bool   // nothing is asked of any network
 	CI           bool   // a missing tool is a failure, output is plain
 	NoColor      bool
-	CoverageMin  *float64 // percent of the series' lines; nil: what the flavour asks for
-	Sharing      Sharing  // ccache and a farm
+	CoverageMin  *float64   // percent of the series' lines; nil: what the flavour asks for
+	Sharing      Sharing    // ccache and a farm
+	Time         *time.Time // what is built says it was built then; nil: at the newest patch's date
 }
 
 // Row documents one setting.
@@ -59,6 +61,7 @@ func Table() []Row {
 		{"VERIFY_SHELL", "1", "not set", "after the checks, a shell in the guest; on a terminal, with one ARCH"},
 		{"BENCH_RUN", "a regular expression", "all rows", "measures these rows of mage bench only"},
 		{"BENCH_COUNT", "1 to 100", "3; 1 of what takes minutes", "how often mage bench measures each row"},
+		{"SOURCE_DATE_EPOCH", "seconds since 1970", "the newest patch's date", "what is built says that it was built then"},
 		{"OFFLINE", "1", "not set", "ask no network for a source: the cache, KERNEL_SOURCE and installed packages only"},
 		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
 		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
@@ -91,6 +94,9 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	}
 	var err error
 	if s.Offline, err = readOffline(getenv("OFFLINE")); err != nil {
+		return s, err
+	}
+	if s.Time, err = readTime(getenv("SOURCE_DATE_EPOCH")); err != nil {
 		return s, err
 	}
 	if s.CoverageMin, err = readCoverage(getenv("PATCH_COVERAGE_MIN"), s, file); err != nil {
