@@ -14,6 +14,8 @@ import (
 	_ "bzmage/internal/target/config"
 	// mage:import kernels
 	_ "bzmage/internal/target/kernels"
+	// mage:import release
+	_ "bzmage/internal/target/release"
 	// mage:import series
 	_ "bzmage/internal/target/series"
 	// mage:import verify
@@ -43,6 +45,9 @@ func Build(ctx context.Context) error { return target.Build(ctx) }
 
 // Verify boots each kernel in QEMU and runs the checks inside it; -f: boots again.
 func Verify(ctx context.Context, f *bool) error { return target.Verify(ctx, f) }
+
+// Release makes, signs and publishes the release of a tag, or nothing at all.
+func Release(ctx context.Context) error { return target.Release(ctx) }
 
 // Plan says of each stage whether verify would run or keep it, and why; -json: for programs.
 func Plan(ctx context.Context, json *bool) error { return target.Plan(ctx, json) }

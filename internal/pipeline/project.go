@@ -38,6 +38,8 @@ type Project struct {
 	looking  bool        // nothing is written, and no network asked
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
+
+	getenv func(string) string // for what reads secrets, and what a pipeline's server says of its job
 }
 
 // Stage is one step on the way from a patch to a verdict.
@@ -81,7 +83,7 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, fault.New(fault.Machine, "", "%w", err)
 	}
-	p := Project{Root: root, Module: root, File: file, Settings: set, Jobs: jobs, Keys: keys, chosen: &chosen{}}
+	p := Project{Root: root, Module: root, File: file, Settings: set, Jobs: jobs, Keys: keys, chosen: &chosen{}, getenv: getenv}
 	p.Hashes = key.NewHashes(p.build("hashes.json"))
 	if set.CI {
 		p.Hashes.Distrust() // a build folder that was kept may come from another machine

@@ -29,7 +29,7 @@ type made struct {
 // makers returns what makes it, in order. Each gets the targets that the ones
 // before it built, and returns the names of what it made.
 func (p Project) makers() []func(context.Context, *kernel) ([]string, error) {
-	return []func(context.Context, *kernel) ([]string, error){makeTargets}
+	return []func(context.Context, *kernel) ([]string, error){makeTargets, makePackages}
 }
 
 // makeTargets builds the dists and what boots with them.
