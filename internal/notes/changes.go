@@ -21,8 +21,8 @@ type Patch struct {
 // Kind is what became of a patch.
 type Kind string
 
-// The kinds, from what matters most to what matters least. A patch that is as
-// it was is no change.
+// The kinds, from what matters most to what matters least. A patch that says
+// and does what it did is no change, whatever number git format-patch gave it.
 const (
 	Added     Kind = "added"
 	Dropped   Kind = "dropped"
@@ -98,11 +98,11 @@ func kindOf(was, is *read, c Change) Kind {
 	switch {
 	case was.edits != is.edits:
 		return Rewritten
-	case was.diff != is.diff, was.sum != is.sum && !c.Reworded: // or git wrote something else around it
+	case was.diff != is.diff:
 		return Rebased
 	case c.Reworded:
 		return Reworded
-	case c.Was != "":
+	case !sameName(was.Name, is.Name):
 		return Renamed
 	case c.Moved:
 		return Moved

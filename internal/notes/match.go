@@ -34,6 +34,11 @@ func newMatch(before, now []*read) *match {
 // reNumber is what git format-patch puts before a name.
 var reNumber = regexp.MustCompile(`^[0-9]+-`)
 
+// sameName says whether the names differ in that number at most.
+func sameName(a, b string) bool {
+	return reNumber.ReplaceAllString(a, "") == reNumber.ReplaceAllString(b, "")
+}
+
 func (m *match) all() {
 	m.by(func(r *read) string { return r.sum + r.Name })
 	m.by(func(r *read) string { return r.sum })

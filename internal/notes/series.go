@@ -76,7 +76,7 @@ func named(c Change) string {
 		text += ": " + code(c.Subject, maxSubject)
 	}
 	var more []string
-	if c.Was != "" {
+	if c.Was != "" && !sameName(c.Was, c.Name) {
 		more = append(more, "before: "+code(c.Was, maxSubject))
 	}
 	if c.Reworded && c.Kind != Reworded {

@@ -2,6 +2,7 @@ package notes
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"bzmage/internal/plain"
@@ -75,41 +76,44 @@ func sizes(p Params) section {
 	if p.Before != nil {
 		before = p.Before.Release
 	}
-	s.add("| file | bytes | since %s |", cell(tagOr(p)))
-	s.add("|---|--:|--:|")
+	if before == nil {
+		s.add("| file | bytes |")
+		s.add("|---|--:|")
+	} else {
+		s.add("| file | bytes | since %s |", cell(p.Before.Tag))
+		s.add("|---|--:|--:|")
+	}
 	for _, row := range Sizes(p.Now, before) {
-		diff := "new"
+		diff := " new |"
 		switch {
 		case before == nil:
-			diff = "-"
+			diff = ""
 		case row.Was > 0:
-			diff = fmt.Sprintf("%+d (%+.1f %%)", row.Now-row.Was, 100*float64(row.Now-row.Was)/float64(row.Was))
+			diff = fmt.Sprintf(" %+d (%+.1f %%) |", row.Now-row.Was, 100*float64(row.Now-row.Was)/float64(row.Was))
 		}
-		s.add("| %s | %d | %s |", cell(row.Name), row.Now, diff)
+		s.add("| %s | %d |%s", cell(row.Name), row.Now, diff)
 	}
 	return s
-}
-
-func tagOr(p Params) string {
-	if p.Before == nil {
-		return "-"
-	}
-	return p.Before.Tag
 }
 
 // verify tells how to check the release, with bzmage and without.
 func verify(p Params) section {
 	s, v := section{room: roomVerify, title: "How to check it"}, p.Verify
 	if len(v.Keys) > 0 {
-		keys := make([]string, 0, len(v.Keys))
-		for _, k := range v.Keys {
+		const most = 10
+		keys := make([]string, 0, most)
+		for _, k := range v.Keys[:min(len(v.Keys), most)] {
 			keys = append(keys, code(k, maxWord))
 		}
 		s.add("Signed with the %s key %s. Make sure that it is the one you know: whoever could change this page could change that line.",
 			code(v.Kind, maxWord), strings.Join(keys, ", "))
 		s.add("")
 	}
-	s.add("With all files in one folder:")
+	if v.Public != "" {
+		s.add("With all files of the release in one folder, and with the key, %s of the repository:", code(v.Public, 200))
+	} else {
+		s.add("With all files of the release in one folder:")
+	}
 	s.add("")
 	s.add("```sh")
 	for _, l := range commands(v) {
@@ -131,7 +135,7 @@ func verify(p Params) section {
 
 // commands returns what checks the signature of SHA256SUMS.
 func commands(v Verify) []string {
-	sig, public := shell(v.Signature), shell(v.Public)
+	sig, public := shell(v.Signature), shell(path.Base(v.Public))
 	switch v.Kind {
 	case "OpenPGP":
 		return []string{"gpg --dearmor < " + public + " > key.gpg", "gpgv --keyring ./key.gpg " + sig + " SHA256SUMS"}

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
@@ -54,6 +55,9 @@ func Describe(t Text) (Outline, error) {
 	return o, nil
 }
 
+// reHeader matches what begins with the header of a mail.
+var reHeader = regexp.MustCompile(`^(From|Subject|Date): `)
+
 // describeMail reads what stands above the first diff.
 func describeMail(text string) Outline {
 	head := UnixLines(text)
@@ -61,6 +65,11 @@ func describeMail(text string) Outline {
 		if i := strings.Index(head, begin); i >= 0 {
 			head = head[:i+1]
 		}
+	}
+	if reHeader.MatchString(head) {
+		// quilt keeps a mail without the line that a mailbox puts above it, by
+		// which go-gitdiff knows one.
+		head = "From " + strings.Repeat("0", 40) + " Mon Sep 17 00:00:00 2001\n" + head
 	}
 	o := Outline{Subject: subject(head)}
 	if h, err := gitdiff.ParsePatchHeader(head); err == nil {

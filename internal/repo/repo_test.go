@@ -70,23 +70,25 @@ func TestManyDirtyFilesAreBounded(t *testing.T) {
 func TestVariablesLeadNowhere(t *testing.T) {
 	other, c := fresh(t), fresh(t)
 	other.commit("another repository")
+	if err := os.Symlink("a", filepath.Join(c.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
 	head := c.commit("one")
-	ignore := filepath.Join(t.TempDir(), "ignore")
-	if err := os.WriteFile(ignore, []byte("*\n"), 0o644); err != nil {
+	if err := os.Remove(filepath.Join(c.dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(config, []byte("[core]\n\texcludesFile = "+ignore+"\n[status]\n\tshowUntrackedFiles = no\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	home := &clone{t: t, dir: t.TempDir()}
+	home.write(".gitconfig", "[core]\n\tsymlinks = false\n[status]\n\tshowUntrackedFiles = no\n")
+	home.write(".config/git/ignore", "*\n") // git reads it without being told to
+	t.Setenv("HOME", home.dir)
 	t.Setenv("GIT_DIR", filepath.Join(other.dir, ".git"))
 	t.Setenv("GIT_WORK_TREE", other.dir)
 	t.Setenv("GIT_INDEX_FILE", filepath.Join(other.dir, "nothing"))
-	t.Setenv("GIT_CONFIG_GLOBAL", config)
 	c.write("untracked", "")
+	c.write("link", "a") // a file, no link
 	s := c.read()
-	if s.Commit != head || !slices.Equal(s.Dirty, []string{"untracked"}) {
-		t.Errorf("commit %s, dirty %q; want %s and the untracked file", s.Commit, s.Dirty, head)
+	if s.Commit != head || !slices.Equal(s.Dirty, []string{"link", "untracked"}) {
+		t.Errorf("commit %s, dirty %q; want %s, the link and the untracked file", s.Commit, s.Dirty, head)
 	}
 }
 
