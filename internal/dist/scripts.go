@@ -2,10 +2,12 @@ package dist
 
 import "strings"
 
+// The scripts do without /dev/null: a root that is being made may lack it.
+
 // hooks runs what others put into /etc/kernel/<name>.d, such as the makers of
 // initramfs and boot menu: with the release and the image, as Debian's kernels
 // and the kernel's own packages do (scripts/package/builddeb).
-const hooks = `if [ -d /etc/kernel/@NAME@.d ] && command -v run-parts >/dev/null; then
+const hooks = `if [ -d /etc/kernel/@NAME@.d ] && [ -n "$(command -v run-parts)" ]; then
 	run-parts --arg='@UNAME@' --arg='/boot/vmlinuz-@UNAME@' /etc/kernel/@NAME@.d
 fi
 `
@@ -13,7 +15,7 @@ fi
 // depmod makes the index of the modules, which is not packed: it hangs on the
 // depmod of the machine.
 const depmod = `PATH="$PATH:/sbin:/usr/sbin"
-if command -v depmod >/dev/null; then
+if [ -n "$(command -v depmod)" ]; then
 	depmod -F '/boot/System.map-@UNAME@' '@UNAME@'
 fi
 `
@@ -22,7 +24,9 @@ fi
 const forget = `for f in alias alias.bin builtin.alias.bin builtin.bin dep dep.bin devname softdep symbols symbols.bin weakdep; do
 	rm -f "/lib/modules/@UNAME@/modules.$f"
 done
-rmdir '/lib/modules/@UNAME@' 2>/dev/null || :
+if [ -d '/lib/modules/@UNAME@' ]; then
+	rmdir --ignore-fail-on-non-empty '/lib/modules/@UNAME@'
+fi
 `
 
 // debScript returns a maintainer script (Debian Policy, chapter 6).

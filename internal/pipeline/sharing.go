@@ -23,8 +23,8 @@ import (
 )
 
 // sharingTools are the programs that ccache and a farm take: wanted, or needed
-// where a setting asks for them; in CI those of
-// the tests too, packages' as well.
+// where a setting asks for them; in CI those of the tests too, and
+// those that its tests of packages take.
 func (p Project) sharingTools() []tools.Tool {
 	set := p.Settings.Sharing
 	var list []tools.Tool
