@@ -13,11 +13,13 @@ require (
 	github.com/gofrs/flock v0.13.1 // one run at a time in a checkout, one download of a file
 	github.com/google/go-github/v58 v58.0.0 // given: the GitHub mirror as a source
 	github.com/google/renameio/v2 v2.0.2 // files that are there whole or not at all; fsync and modes got right
+	github.com/google/rpmpack v0.7.1 // writes rpm files, what nfpm used: nfpm itself links 200 packages for formats we have no use for; links cpio, zstd and xz, which are here, and pgzip
 	github.com/hashicorp/go-version v1.9.0 // given: releases and constraints
 	github.com/jstemmer/go-junit-report/v2 v2.1.0 // JUnit's structures, as CI servers read them
 	github.com/klauspost/compress v1.20.3 // zstd, which Go's own library does not have
 	github.com/magefile/mage v1.17.2 // given: the targets
 	github.com/sirupsen/logrus v1.10.2 // given: all messages
+	github.com/ulikunitz/xz v0.5.17 // xz, which every dpkg reads and Go's own library does not have; rpmpack brings it
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // benchfmt reads the result lines of benchmarks, hostile ones too; Go's own
 	golang.org/x/sync v0.24.0 // errgroup
 	golang.org/x/sys v0.49.0 // what package syscall lacks: renameat2, pidfd, statfs
@@ -40,6 +42,7 @@ require (
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/cloudflare/circl v1.6.3 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect
+	github.com/klauspost/pgzip v1.2.6 // indirect
 	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect
 	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
 	golang.org/x/crypto v0.58.0

@@ -312,11 +312,11 @@ func (p Params) collect(res Result) (Result, error) {
 	if err := writeSync(filepath.Join(fresh, "build.json"), append(text, '\n')); err != nil {
 		return Result{}, machine(err)
 	}
-	return res, machine(swap(fresh, p.Dist))
+	return res, machine(Swap(fresh, p.Dist))
 }
 
-// swap puts the folder fresh in the place of old, in one step.
-func swap(fresh, old string) error {
+// Swap puts the folder fresh in the place of old, in one step.
+func Swap(fresh, old string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, old, unix.RENAME_EXCHANGE)
 	if errors.Is(err, unix.ENOENT) {
 		return os.Rename(fresh, old)

@@ -1,163 +1,116 @@
 package dist
 
 import (
-	"archive/tar"
 	"bytes"
 	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/ulikunitz/xz"
+
+	"bzmage/internal/fault"
 )
 
-// packageName names the package after the kernel, as Debian does, so that
-// several kernels are installed side by side. Only lower case is allowed
-// (Debian Policy 5.6.7).
-func (m *maker) packageName(prefix string) string { return prefix + strings.ToLower(m.p.Name) }
-
-// version is the base release, and behind it what makes a later commit newer.
-func (m *maker) version() string { return m.p.Base + "-" + m.p.Revision }
-
-func debArch(t Target) string { return t.Arch.GOARCH } // amd64 and arm64 are Go's names and Debian's
-
-func (m *maker) debName(t Target) string {
-	return fmt.Sprintf("%s_%s_%s.deb", m.packageName("linux-image-"), m.version(), debArch(t))
+// pack is what both kinds of packages are made of.
+type pack struct {
+	Params
+	Target
+	Name    string // of the package: one for each uname -r, so that kernels lie beside each other
+	Version string // that sorts as both dpkg and rpm do
+	content []entry
 }
 
-// deb writes a Debian package (deb(5)): an ar archive of the version of the
-// format, the control archive and the data archive. dpkg reads zstd since
-// Debian 12 and Ubuntu 18.04.
-func (m *maker) deb(w io.Writer, t Target, tree []entry) error {
-	var data bytes.Buffer
-	z, err := newZstd(&data)
+// pack returns the package of a target. Debian's names have small letters and
+// no underscore; "~" sorts before the end, so that 6.2~rc1 is older than 6.2.
+func (p Params) pack(t Target, content []entry) pack {
+	name := strings.NewReplacer("_", "-", "~", "-").Replace(strings.ToLower(t.Build.Release))
+	return pack{Params: p, Target: t, Name: "linux-image-" + name, Version: strings.ReplaceAll(p.Base, "-", "~"), content: content}
+}
+
+func (k pack) full() string { return k.Version + "-" + k.Revision }
+
+// deb writes a package for dpkg: an ar archive of three members (deb(5)).
+func (k pack) deb(w io.Writer) error {
+	control, err := k.control()
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(plainTar(z, "./", tree, m.p.Time), z.Close()); err != nil {
+	meta, err := xzTar(control, k.Time)
+	if err != nil {
 		return err
 	}
-	control, err := m.control(t, tree)
+	data, err := xzTar(withParents(k.content), k.Time)
 	if err != nil {
 		return err
 	}
 	if _, err := io.WriteString(w, "!<arch>\n"); err != nil {
 		return err
 	}
-	for _, part := range []struct {
-		name string
-		body []byte
-	}{{"debian-binary", []byte("2.0\n")}, {"control.tar.zst", control}, {"data.tar.zst", data.Bytes()}} {
-		// ar(5): name, date, user, group, mode, size; a body of odd length is padded.
-		head := fmt.Sprintf("%-16s%-12d%-6d%-6d%-8s%-10d`\n", part.name, m.p.Time.Unix(), 0, 0, "100644", len(part.body))
-		pad := "\n"[:len(part.body)%2]
-		if _, err := io.WriteString(w, head+string(part.body)+pad); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		member(w, "debian-binary", k.Time, []byte("2.0\n")),
+		member(w, "control.tar.xz", k.Time, meta),
+		member(w, "data.tar.xz", k.Time, data),
+	)
 }
 
-// control makes the control archive.
-func (m *maker) control(t Target, tree []entry) ([]byte, error) {
-	sums, size, err := md5sums(tree)
-	if err != nil {
-		return nil, err
+// member writes a member of an ar archive: sixty bytes, then the content,
+// filled up to an even length (deb(5), ar(5)).
+func member(w io.Writer, name string, date time.Time, text []byte) error {
+	if len(text) > 9_999_999_999 {
+		return fault.New(fault.Usage, "take debug info out of the config", "%s is too long for a package", name)
 	}
-	files := []struct {
-		name, text string
-		mode       int64
-	}{
-		{"control", m.controlFile(t, size), 0o644},
-		{"md5sums", sums, 0o644},
-		{"postinst", hooks("postinst", m.p.Name), 0o755},
-		{"postrm", hooks("postrm", m.p.Name), 0o755},
-		{"preinst", hooks("preinst", m.p.Name), 0o755},
-		{"prerm", hooks("prerm", m.p.Name), 0o755},
+	if _, err := fmt.Fprintf(w, "%-16s%-12d%-6d%-6d%-8s%-10d`\n", name, date.Unix(), 0, 0, "100644", len(text)); err != nil {
+		return err
 	}
+	if len(text)%2 == 1 {
+		text = append(text, '\n')
+	}
+	_, err := w.Write(text)
+	return err
+}
+
+// xzTar returns the entries as a .tar.xz, which every dpkg in use reads; those
+// before Debian 12 do not read zstd.
+func xzTar(list []entry, date time.Time) ([]byte, error) {
 	var b bytes.Buffer
-	z, err := newZstd(&b)
+	x, err := xz.NewWriter(&b)
 	if err != nil {
 		return nil, err
 	}
-	tw := tar.NewWriter(z)
-	for _, f := range files {
-		h := &tar.Header{Name: "./" + f.name, Typeflag: tar.TypeReg, Mode: f.mode, Size: int64(len(f.text)), ModTime: m.p.Time.Truncate(time.Second), Uname: "root", Gname: "root"}
-		if err := tw.WriteHeader(h); err != nil {
-			return nil, err
-		}
-		if _, err := io.WriteString(tw, f.text); err != nil {
-			return nil, err
-		}
-	}
-	err = errors.Join(tw.Close(), z.Close())
+	err = errors.Join(writeTar(x, "./", list, date), x.Close())
 	return b.Bytes(), err
 }
 
-func (m *maker) controlFile(t Target, size int64) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Package: %s\nVersion: %s\nArchitecture: %s\n", m.packageName("linux-image-"), m.version(), debArch(t))
-	fmt.Fprintf(&b, "Maintainer: bzmage <bzmage@localhost>\nInstalled-Size: %d\nProvides: linux-image\n", (size+1023)/1024)
-	fmt.Fprintf(&b, "Section: kernel\nPriority: optional\n")
-	if m.p.URL != "" {
-		fmt.Fprintf(&b, "Homepage: %s\n", m.p.URL)
-	}
-	fmt.Fprintf(&b, "Description: %s\n %s\n", m.summary(), m.description(t))
-	return b.String()
-}
-
-func (m *maker) summary() string { return "Linux kernel " + m.p.Name }
-
-func (m *maker) description(t Target) string {
-	return fmt.Sprintf("Linux %s for %s with a series of patches, built and verified by bzmage.", m.p.Base, t.Arch.Name)
-}
-
-// md5sums is what dpkg --verify reads (deb-md5sums(5)); it is about bit rot.
-// The bytes that are installed come with it.
-func md5sums(tree []entry) (string, int64, error) {
-	var rows []string
+// control returns the files that tell dpkg about the package (deb-control(5),
+// deb-md5sums(5)).
+func (k pack) control() ([]entry, error) {
+	var sums strings.Builder
 	var size int64
-	for _, e := range tree {
-		if e.Link != "" {
+	for _, e := range k.content {
+		if e.dir || e.link != "" {
 			continue
 		}
-		h := md5.New()
-		f, err := os.Open(e.From)
+		text, err := e.read()
 		if err != nil {
-			return "", 0, err
+			return nil, err
 		}
-		n, err := io.Copy(h, f)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return "", 0, err
-		}
-		size += n
-		rows = append(rows, hex.EncodeToString(h.Sum(nil))+"  "+e.Path+"\n")
+		size += (int64(len(text)) + 1023) / 1024
+		// MD5 is the format's; it finds damage, and proves nothing.
+		fmt.Fprintf(&sums, "%x  %s\n", md5.Sum(text), e.name)
 	}
-	slices.SortFunc(rows, func(a, b string) int { return strings.Compare(a[32:], b[32:]) })
-	return strings.Join(rows, ""), size, nil
-}
-
-// hooks is the maintainer script of a stage: it runs the hooks of the machine,
-// which make an initramfs and tell the boot loader, with the version and the
-// image as their arguments, as Debian's kernel packages do (Debian Kernel
-// Handbook, "Kernel hooks"). There is nothing to do where they are not.
-func hooks(stage, name string) string {
-	script := "#!/bin/sh\nset -e\n"
-	if stage == "postinst" {
-		script += depmod(name)
+	var c strings.Builder
+	fmt.Fprintf(&c, "Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: %s\nInstalled-Size: %d\n", k.Name, k.full(), k.Arch.GOARCH, k.Maintainer, size)
+	fmt.Fprintf(&c, "Section: kernel\nPriority: optional\n")
+	if k.URL != "" {
+		fmt.Fprintf(&c, "Homepage: %s\n", k.URL)
 	}
-	return script + fmt.Sprintf(`for dir in /etc/kernel /usr/share/kernel; do
-	if [ -d "$dir/%[1]s.d" ] && command -v run-parts >/dev/null; then
-		DEB_MAINT_PARAMS="$*" run-parts --report --exit-on-error --arg=%[2]s --arg=/boot/vmlinuz-%[2]s "$dir/%[1]s.d"
-	fi
-done
-`, stage, name)
-}
-
-// depmod tells modprobe of the modules, where there are some.
-func depmod(name string) string {
-	return fmt.Sprintf("if [ -d /lib/modules/%[1]s ] && command -v depmod >/dev/null; then depmod %[1]s; fi\n", name)
+	fmt.Fprintf(&c, "Description: Linux kernel %s\n %s\n", k.Build.Release, k.Description)
+	list := []entry{{name: "control", text: []byte(c.String())}, {name: "md5sums", text: []byte(sums.String())}}
+	for _, name := range []string{"postinst", "postrm", "preinst", "prerm"} {
+		list = append(list, entry{name: name, exec: true, text: []byte(k.debScript(name))})
+	}
+	return sorted(list), nil
 }

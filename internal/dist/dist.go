@@ -1,13 +1,14 @@
-// Package dist packs built kernels for those who install them: a raw image,
-// a config, an archive, a deb and an rpm for each target, its vmlinux apart,
-// and once the series and the manifest of the source.
+// Package dist makes the files of a release: in go built targets, the series
+// and the source's manifest, out comes a folder of files and the list of them
+// by hash. It knows no git, signs nothing and publishes nothing.
 //
-// In go built targets; out comes a folder of files, the same bytes from the
-// same inputs, and a list of them. The folder changes in one step.
+// The same inputs give the same bytes whatever the clock, the user, the umask,
+// the host, the folder and the number of CPUs: every archive is written here,
+// sorted, owned by root, with one date, by one thread.
 package dist
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,206 +16,207 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/build"
 	"bzmage/internal/fault"
-	"bzmage/internal/plain"
 	"bzmage/internal/release"
+	"bzmage/internal/series"
 )
 
-// Target is a built kernel to pack.
+// Target is one built kernel.
 type Target struct {
 	Arch    arch.Arch
-	Built   build.Result
-	BuildID string // of vmlinux; empty: it has none
-	Root    string // what [Install] filled
+	Build   build.Result // what make left; each file must still have its hash
+	Root    string       // what Install filled; empty: no modules and no device trees
+	BuildID string       // that the guest said; vmlinux must have it. Empty: not checked
 }
 
-// Params is what a folder is made of.
+// Params is what a release is made of.
 type Params struct {
-	Dir      string // the folder to make; what is there is replaced
-	Name     string // uname -r of the kernels
-	Base     string // the kernel release below the series
-	Revision string // goes up with each commit, so that a package of a later one is newer: digits
+	Dir      string // the folder to make; files of an earlier run are gone afterwards
+	Base     string // the kernel release below the series, 5.4.302: the packages' version
+	Revision string // the packages' revision, which later releases must have a greater one of; empty: Time as 202611231200
 	Time     time.Time
 	Targets  []Target
-	Source   release.Source
-	Series   string            // the folder of the series
-	Status   []release.Patch   // what became of each patch
-	Reports  map[string]string // more files, by name: where they lie
-	URL      string            // where the project is; may be empty
+
+	SeriesFolder string
+	Status       series.Report // of that very series
+	Source       release.Source
+	Reports      map[string]string // more files by name, such as verdicts: where each lies
+
+	Maintainer  string // Name <address>
+	URL         string // of the project; may be empty
+	Description string // one line on what these kernels are
 }
 
-// Make makes the folder and returns its files, sorted by name.
+var (
+	reName       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}$`) // UTS_RELEASE has 64 bytes
+	reRevision   = regexp.MustCompile(`^[0-9][A-Za-z0-9.+~]*$`)
+	reMaintainer = regexp.MustCompile(`^[^<>\x00-\x1f]+ <[^<>\s]+>$`)
+	reLine       = regexp.MustCompile(`^[^\x00-\x1f]+$`)
+	reNotInName  = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+)
+
+// Make makes the files of a release in p.Dir, which changes in one step, and
+// returns them sorted by name. A kernel that is not the one that was built is
+// an error, and leaves the folder as it was.
 func Make(ctx context.Context, p Params) ([]release.File, error) {
-	if p.Time.Unix() < 0 || p.Name == "" || len(p.Targets) == 0 {
-		return nil, fault.New(fault.Internal, "", "pack: no name, no targets, or a time before 1970")
+	p.Time = p.Time.UTC().Truncate(time.Second)
+	p.Revision = cmp.Or(p.Revision, p.Time.Format("200601021504"))
+	if err := p.check(); err != nil {
+		return nil, err
 	}
-	fresh := p.Dist("new")
-	if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(fresh, 0o755)); err != nil {
+	fresh := p.Dir + ".new"
+	if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(fresh, 0o755), os.Chmod(fresh, 0o755)); err != nil {
 		return nil, machine(err)
 	}
-	m := maker{p: p, dir: fresh}
-	for _, t := range p.Targets {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err := m.target(t); err != nil {
-			return nil, machine(err)
-		}
-	}
-	if err := errors.Join(m.series(), m.source(), m.reports()); err != nil {
-		return nil, machine(err)
-	}
-	slices.SortFunc(m.files, func(a, b release.File) int { return strings.Compare(a.Name, b.Name) })
-	if err := os.RemoveAll(p.Dir); err != nil {
-		return nil, machine(err)
-	}
-	return m.files, machine(os.Rename(fresh, p.Dir))
-}
-
-// Dist returns the name of a folder beside the one to make.
-func (p Params) Dist(suffix string) string { return p.Dir + "." + suffix }
-
-func machine(err error) error {
+	w := &writer{ctx: ctx, dir: fresh}
+	err := p.fill(w)
 	if err == nil {
-		return nil
+		err = machine(errors.Join(syncDir(fresh), build.Swap(fresh, p.Dir), syncDir(filepath.Dir(p.Dir))))
 	}
-	return fault.New(fault.Machine, "free some disk space, or look at who owns the build folder", "pack: %w", err)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(fresh))
+	}
+	slices.SortFunc(w.files, func(a, b release.File) int { return strings.Compare(a.Name, b.Name) })
+	return w.files, nil
 }
 
-// maker makes the files of a folder.
-type maker struct {
-	p     Params
+// check refuses what would give packages that nobody can install.
+func (p Params) check() error {
+	if len(p.Targets) == 0 {
+		return fault.New(fault.Internal, "", "package: no kernels")
+	}
+	for what, bad := range map[string]bool{
+		"base release " + p.Base:    !reName.MatchString(p.Base),
+		"revision " + p.Revision:    !reRevision.MatchString(p.Revision),
+		"maintainer":                !reMaintainer.MatchString(p.Maintainer),
+		"description":               !reLine.MatchString(p.Description),
+		"URL":                       p.URL != "" && !reLine.MatchString(p.URL),
+		"time before 1970":          p.Time.Unix() < 0,
+		"uname of the first kernel": !reName.MatchString(p.Targets[0].Build.Release),
+	} {
+		if bad {
+			return fault.New(fault.Usage, "", "package: this %s will not do", fmt.Sprintf("%q", what))
+		}
+	}
+	seen := map[string]bool{}
+	for _, t := range p.Targets {
+		id := t.Build.Release + " " + t.Arch.Name
+		if t.Build.Arch != t.Arch.Name || seen[id] || !reName.MatchString(t.Build.Release) {
+			return fault.New(fault.Usage, "give each flavour a localversion of its own in configs/kernels.toml",
+				"package: there is another kernel %q for %s, or it is for another arch", t.Build.Release, t.Arch.Name)
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
+// fill writes all files.
+func (p Params) fill(w *writer) error {
+	for _, t := range p.Targets {
+		if err := p.target(w, t); err != nil {
+			return fmt.Errorf("package %s for %s: %w", t.Build.Release, t.Arch.Name, err)
+		}
+	}
+	uname := p.Targets[0].Build.Release
+	if err := p.patches(w, uname); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(p.Source, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	if err := w.add("source-"+uname+".json", release.Manifest, "", bytesTo(text)); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Reports)) {
+		if err := w.add(name, release.Report, "", fileTo(p.Reports[name], "")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// target writes the files of one kernel.
+func (p Params) target(w *writer, t Target) error {
+	content, err := t.content()
+	if err != nil {
+		return err
+	}
+	debug, err := t.debug()
+	if err != nil {
+		return err
+	}
+	uname, a := t.Build.Release, t.Arch.Name
+	pkg := p.pack(t, content)
+	image, _ := t.Build.File(t.Build.Image)
+	config, _ := t.Build.File("config")
+	return errors.Join(
+		w.add(image.Name+"-"+uname+"-"+a, release.Image, a, fileTo(t.Build.Path(image.Name), image.SHA256)),
+		w.add("config-"+uname+"-"+a, release.Config, a, fileTo(t.Build.Path("config"), config.SHA256)),
+		w.add("linux-"+uname+"-"+a+".tar.zst", release.Archive, a, archiveTo(content, p.Time)),
+		w.add("linux-"+uname+"-"+a+"-debug.tar.zst", release.Debug, a, archiveTo(debug, p.Time)),
+		w.add(pkg.Name+"_"+pkg.full()+"_"+t.Arch.GOARCH+".deb", release.PackageFile, a, pkg.deb),
+		w.add(pkg.Name+"-"+pkg.full()+"."+pkg.rpmArch()+".rpm", release.PackageFile, a, pkg.rpm),
+	)
+}
+
+// writer makes files in a folder, and keeps the list of them.
+type writer struct {
+	ctx   context.Context
 	dir   string
 	files []release.File
 }
 
-// target makes the files of one target.
-func (m *maker) target(t Target) error {
-	image, name := t.Built.Image, m.p.Name
-	tree, err := m.installed(t)
-	if err != nil {
-		return err
+// add makes a file of what fill writes. A name keeps only what GitHub leaves
+// as it is in the name of an asset.
+func (w *writer) add(name, kind, arch string, fill func(io.Writer) error) (err error) {
+	if err := w.ctx.Err(); err != nil {
+		return context.Cause(w.ctx)
 	}
-	debug := m.debug(t)
-	stem := "linux-" + name + "-" + t.Arch.Name
-	return errors.Join(
-		m.copy(image+"-"+name+"-"+t.Arch.Name, release.Image, t, t.Built.Path(image)),
-		m.copy("config-"+name+"-"+t.Arch.Name, release.Config, t, t.Built.Path("config")),
-		m.write(stem+".tar.zst", release.Archive, t.Arch.Name, func(w io.Writer) error { return writeTar(w, tree, m.p.Time) }),
-		m.write(stem+"-debug.tar.zst", release.Debug, t.Arch.Name, func(w io.Writer) error { return writeTar(w, debug, m.p.Time) }),
-		m.write(m.debName(t), release.PackageFile, t.Arch.Name, func(w io.Writer) error { return m.deb(w, t, tree) }),
-		m.write(m.rpmName(t), release.PackageFile, t.Arch.Name, func(w io.Writer) error { return m.rpm(w, t, tree) }),
-	)
-}
-
-func (m *maker) copy(name, kind string, t Target, from string) error {
-	return m.write(name, kind, t.Arch.Name, func(w io.Writer) error { return copyFrom(w, from) })
-}
-
-func copyFrom(w io.Writer, path string) error {
-	f, err := os.Open(path)
+	name = reNotInName.ReplaceAllString(name, ".")
+	out, err := os.OpenFile(filepath.Join(w.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return machine(err)
 	}
-	defer f.Close() // only read
-	_, err = io.Copy(w, f)
-	return err
-}
-
-// write makes one file and notes its hash.
-func (m *maker) write(name, kind, archName string, f func(io.Writer) error) error {
-	out, err := os.OpenFile(filepath.Join(m.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	h := sha256.New()
-	count := &counter{w: io.MultiWriter(out, h)}
-	err = f(count)
+	h, n := sha256.New(), counter(0)
+	err = fill(io.MultiWriter(out, h, &n))
 	if err = errors.Join(err, out.Chmod(0o644), out.Sync(), out.Close()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return machine(fmt.Errorf("write %s: %w", name, err))
 	}
-	m.files = append(m.files, release.File{Name: name, Size: count.n, SHA256: hex.EncodeToString(h.Sum(nil)), Kind: kind, Arch: archName})
+	w.files = append(w.files, release.File{Name: name, Size: int64(n), SHA256: hex.EncodeToString(h.Sum(nil)), Kind: kind, Arch: arch})
 	return nil
 }
 
-type counter struct {
-	w io.Writer
-	n int64
-}
+type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+	*c += counter(len(p))
+	return len(p), nil
 }
 
-// series packs the folder of the series, and what is known of its patches.
-func (m *maker) series() error {
-	top := "patches-" + m.p.Name
-	var list []entry
-	err := filepath.WalkDir(m.p.Series, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		rel, err := filepath.Rel(m.p.Series, path)
-		list = append(list, entry{Path: top + "/" + filepath.ToSlash(rel), Mode: 0o644, From: path})
+// machine says that an error is this machine's fault, unless it is classified.
+func machine(err error) error {
+	if err == nil || errors.As(err, new(*fault.Error)) {
 		return err
-	})
+	}
+	return fault.New(fault.Machine, "free some disk space", "package: %w", err)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	table, err := m.status()
-	if err != nil {
-		return err
-	}
-	for name, text := range table {
-		list = append(list, entry{Path: top + "/" + name, Mode: 0o644, Text: text})
-	}
-	return m.write(top+".tar.zst", release.Patches, "", func(w io.Writer) error { return writeTar(w, list, m.p.Time) })
-}
-
-// status is the table of the series, for people and for programs.
-func (m *maker) status() (map[string][]byte, error) {
-	text, err := json.MarshalIndent(m.p.Status, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "PATCH\tSTATE\tSHA256\tSUBJECT")
-	for _, p := range m.p.Status {
-		fmt.Fprintf(tw, "%s\t%s\t%.12s\t%s\n", plain.Line(p.Name, 200), p.State, p.SHA256, plain.Line(p.Subject, 200))
-	}
-	err = tw.Flush()
-	return map[string][]byte{"status.json": append(text, '\n'), "status.txt": b.Bytes()}, err
-}
-
-func (m *maker) source() error {
-	text, err := json.MarshalIndent(m.p.Source, "", "  ")
-	if err != nil {
-		return err
-	}
-	return m.write("source-"+m.p.Name+".json", release.Manifest, "", func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
-}
-
-func (m *maker) reports() error {
-	for name, path := range m.p.Reports {
-		if err := m.write(name, release.Report, "", func(w io.Writer) error { return copyFrom(w, path) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(d.Sync(), d.Close())
 }

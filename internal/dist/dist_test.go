@@ -1,271 +1,223 @@
 package dist
 
 import (
-	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"bzmage/internal/arch"
-	"bzmage/internal/build"
+	"github.com/google/go-cmp/cmp"
+
+	"bzmage/internal/buildid"
 	"bzmage/internal/fault"
 	"bzmage/internal/release"
 )
 
-const name = "6.1.192-BZmage"
-
-// params describes two small targets in a folder of their own.
-func params(t *testing.T) Params {
-	t.Helper()
-	dir := t.TempDir()
-	put(t, filepath.Join(dir, "series", "series"), "0001-a.patch\n")
-	put(t, filepath.Join(dir, "series", "0001-a.patch"), "diff\n")
-	put(t, filepath.Join(dir, "verdict.json"), "{}\n")
-	p := Params{
-		Dir: filepath.Join(dir, "out"), Name: name, Base: "6.1.192", Revision: "20261122120000", Time: time.Unix(1700000000, 0),
-		Series: filepath.Join(dir, "series"), Status: []release.Patch{{Name: "0001-a.patch", State: "clean", Subject: "a"}},
-		Reports: map[string]string{"verdict.json": filepath.Join(dir, "verdict.json")}, Source: release.Source{Release: "6.1.192"},
-	}
-	for _, a := range arch.All() {
-		built := build.Result{Arch: a.Name, Release: name, Image: a.BootImage().Name, Dist: filepath.Join(dir, a.Name)}
-		for _, f := range []string{built.Image, "vmlinux", "System.map", "config"} {
-			put(t, built.Path(f), strings.Repeat(f+" of "+a.Name+"\n", 1001))
-		}
-		root := filepath.Join(dir, a.Name+".root")
-		put(t, filepath.Join(root, "lib", "modules", name, "kernel", "dummy.ko"), "a module of odd length")
-		if err := os.Symlink("kernel/dummy.ko", filepath.Join(root, "lib", "modules", name, "link")); err != nil {
-			t.Fatal(err)
-		}
-		p.Targets = append(p.Targets, Target{Arch: a, Built: built, BuildID: "abcdef0123456789", Root: root})
-	}
-	return p
-}
-
-func put(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// program runs a program, which has to be there in CI.
-func program(t *testing.T, argv ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath(argv[0]); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
-	}
-	return string(out)
-}
-
-// TestSameBytes packs twice: later, elsewhere, with another umask, from files
-// of other dates.
-func TestSameBytes(t *testing.T) {
-	first := params(t)
-	a, err := Make(t.Context(), first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := params(t)
-	old := syscall.Umask(0o077)
-	defer syscall.Umask(old)
-	for _, p := range second.Targets {
-		if err := os.Chtimes(p.Built.Path("vmlinux"), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	slices.Reverse(second.Targets)
-	b, err := Make(t.Context(), second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(a, b) {
-		t.Errorf("not the same files:\n%v\n%v", a, b)
-	}
-	if len(a) != 2*6+3 {
-		t.Errorf("%d files: %v", len(a), a)
-	}
-	// A change of the content or the date must show, or the above proves nothing.
-	put(t, second.Targets[0].Built.Path("vmlinux"), "another")
-	c, err := Make(t.Context(), second)
-	if err != nil || slices.Equal(b, c) {
-		t.Errorf("another vmlinux, the same files: %v", err)
-	}
-	second.Time = second.Time.Add(time.Second)
-	if d, err := Make(t.Context(), second); err != nil || slices.Equal(c, d) {
-		t.Errorf("another date, the same files: %v", err)
-	}
-	left, err := os.ReadDir(filepath.Dir(second.Dir))
-	if err != nil || slices.ContainsFunc(left, func(e os.DirEntry) bool { return strings.HasSuffix(e.Name(), ".new") }) {
-		t.Errorf("something is left beside the folder: %v, %v", left, err)
-	}
-}
-
-// TestOneFails sees the folder of before kept when something is missing.
-func TestOneFails(t *testing.T) {
-	p := params(t)
-	if _, err := Make(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(p.Targets[1].Built.Path("System.map")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Make(t.Context(), p); fault.KindOf(err) != fault.Machine || !strings.Contains(err.Error(), "System.map") {
-		t.Errorf("%v", err)
-	}
-	if list, err := os.ReadDir(p.Dir); err != nil || len(list) != 15 {
-		t.Errorf("the files of before: %v, %v", list, err)
-	}
-}
-
-func TestArchive(t *testing.T) {
-	p := params(t)
-	if _, err := Make(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	root := t.TempDir()
-	program(t, "tar", "--zstd", "-xpf", filepath.Join(p.Dir, "linux-"+name+"-arm64.tar.zst"), "-C", root)
-	wantInstalled(t, p.Targets[1], root)
-	program(t, "tar", "--zstd", "-xpf", filepath.Join(p.Dir, "linux-"+name+"-arm64-debug.tar.zst"), "-C", root)
-	same(t, p.Targets[1].Built.Path("vmlinux"), filepath.Join(root, "usr/lib/debug/.build-id/ab/cdef0123456789.debug"))
-	program(t, "tar", "--zstd", "-xpf", filepath.Join(p.Dir, "patches-"+name+".tar.zst"), "-C", root)
-	same(t, filepath.Join(p.Series, "0001-a.patch"), filepath.Join(root, "patches-"+name, "0001-a.patch"))
-	if text, err := os.ReadFile(filepath.Join(root, "patches-"+name, "status.txt")); err != nil || !strings.Contains(string(text), "0001-a.patch  clean") {
-		t.Errorf("%v\n%s", err, text)
-	}
-}
-
-// wantInstalled sees that what lies in root is what was given.
-func wantInstalled(t *testing.T, target Target, root string) {
-	t.Helper()
-	same(t, target.Built.Path(target.Built.Image), filepath.Join(root, "boot", "vmlinuz-"+name))
-	same(t, target.Built.Path("System.map"), filepath.Join(root, "boot", "System.map-"+name))
-	same(t, target.Built.Path("config"), filepath.Join(root, "boot", "config-"+name))
-	same(t, filepath.Join(target.Root, "lib", "modules", name, "kernel", "dummy.ko"), filepath.Join(root, "lib", "modules", name, "link"))
-}
-
-func same(t *testing.T, want, got string) {
-	t.Helper()
-	a, errA := os.ReadFile(want)
-	b, errB := os.ReadFile(got)
-	if errA != nil || errB != nil || !bytes.Equal(a, b) {
-		t.Errorf("%s is not %s: %v %v", got, want, errA, errB)
-	}
-}
-
-// TestDeb installs the package with dpkg below a folder that knows no other,
-// and takes it away again. The hooks of the machine are called there.
-func TestDeb(t *testing.T) {
-	p := params(t)
-	if _, err := Make(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	deb := filepath.Join(p.Dir, "linux-image-6.1.192-bzmage_6.1.192-20261122120000_amd64.deb")
-	info := program(t, "dpkg-deb", "-I", deb)
-	for _, want := range []string{"Package: linux-image-6.1.192-bzmage\n", "Version: 6.1.192-20261122120000\n", "Architecture: amd64\n", "Installed-Size: "} {
-		if !strings.Contains(info, want) {
-			t.Errorf("dpkg-deb -I has no %q:\n%s", want, info)
-		}
-	}
-	root := t.TempDir()
-	for _, dir := range []string{"updates", "info", "triggers"} {
-		if err := os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(t, filepath.Join(root, "var/lib/dpkg/status"), "")
-	// No chroot: there is no shell below it. The scripts find nothing of theirs
-	// on this machine but /etc/kernel, which a container has not.
-	dpkg := []string{"dpkg", "--root=" + root, "--force-script-chrootless", "--force-not-root", "--force-architecture", "--log=/dev/null"}
-	program(t, append(dpkg, "-i", deb)...)
-	wantInstalled(t, p.Targets[0], root)
-	if out := program(t, "dpkg", "--root="+root, "--verify"); out != "" {
-		t.Errorf("dpkg --verify: %s", out)
-	}
-	program(t, append(dpkg, "--purge", "linux-image-6.1.192-bzmage")...)
-	if left, _ := filepath.Glob(filepath.Join(root, "boot", "*")); len(left) > 0 {
-		t.Errorf("left after a purge: %v", left)
-	}
-}
-
-// TestHooks runs the scripts beside hooks of their own.
-func TestHooks(t *testing.T) {
-	for _, stage := range []string{"preinst", "postinst", "prerm", "postrm"} {
-		text := hooks(stage, name)
-		dir := t.TempDir()
-		put(t, filepath.Join(dir, stage+".d", "hook"), "#!/bin/sh\necho \"$1 $2 ($DEB_MAINT_PARAMS)\" >"+dir+"/said\n")
-		if err := os.Chmod(filepath.Join(dir, stage+".d", "hook"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		script := filepath.Join(dir, "script")
-		put(t, script, strings.ReplaceAll(text, "/etc/kernel /usr/share/kernel", dir))
-		program(t, "sh", script, "configure", "1.0")
-		said, err := os.ReadFile(filepath.Join(dir, "said"))
-		if want := name + " /boot/vmlinuz-" + name + " (configure 1.0)\n"; err != nil || string(said) != want {
-			t.Errorf("%s: the hook was told %q, not %q: %v", stage, said, want, err)
-		}
-		program(t, "sh", "-n", script)
-		put(t, filepath.Join(dir, stage+".d", "hook"), "#!/bin/sh\nexit 3\n")
-		if exec.Command("sh", script).Run() == nil {
-			t.Errorf("%s: a hook that fails is not noticed", stage)
-		}
-	}
-}
-
-func TestRPM(t *testing.T) {
-	p := params(t)
-	if _, err := Make(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(p.Dir, "kernel-6.1.192-bzmage-6.1.192-20261122120000.aarch64.rpm")
-	program(t, "rpm", "-K", "--nosignature", file)
-	list := program(t, "rpm", "-qpl", file)
-	for _, want := range []string{"/boot/vmlinuz-" + name, "/boot/config-" + name, "/lib/modules/" + name + "/kernel/dummy.ko"} {
-		if !strings.Contains(list, want+"\n") {
-			t.Errorf("rpm -qpl has no %s:\n%s", want, list)
-		}
-	}
-	has := program(t, "rpm", "-qp", "--provides", file)
-	if !strings.Contains(has, "installonlypkg(kernel)\n") || !strings.Contains(has, "kernel-uname-r = "+name+"\n") {
-		t.Errorf("provides:\n%s", has)
-	}
-	root := t.TempDir()
-	program(t, "rpm", "--root", root, "--dbpath", filepath.Join(root, "db"), "-i", "--nodeps", "--noscripts", "--ignorearch", file)
-	wantInstalled(t, p.Targets[1], root)
-}
-
-func TestSizes(t *testing.T) {
-	before := &release.Release{Files: []release.File{
-		{Name: "bzImage-1-x86_64", Kind: release.Image, Arch: "x86_64", Size: 100},
-		{Name: "a.deb", Kind: release.PackageFile, Arch: "x86_64", Size: 50},
-		{Name: "a.rpm", Kind: release.PackageFile, Arch: "x86_64", Size: 60},
-	}}
-	now := []release.File{
-		{Name: "bzImage-2-x86_64", Kind: release.Image, Arch: "x86_64", Size: 110},
-		{Name: "b.rpm", Kind: release.PackageFile, Arch: "x86_64", Size: 60},
-		{Name: "Image-2-arm64", Kind: release.Image, Arch: "arm64", Size: 1},
-		{Name: "verdict.json", Kind: release.Report, Size: 1},
-	}
+func TestFiles(t *testing.T) {
+	_, files := made(t)
 	var got []string
-	for _, s := range Sizes(now, before) {
-		got = append(got, s.Name+": "+s.Change())
+	for _, f := range files {
+		got = append(got, strings.Join(strings.Fields(f.Kind+" "+f.Arch+" "+f.Name), " "))
 	}
-	want := []string{"bzImage-2-x86_64: +10 bytes, +10.0 %", "b.rpm: same", "Image-2-arm64: new"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, not %q", got, want)
+	want := []string{
+		"image arm64 Image-6.1.9-Test_1-arm64",
+		"image x86_64 bzImage-6.1.9-Test_1-x86_64",
+		"config arm64 config-6.1.9-Test_1-arm64",
+		"config x86_64 config-6.1.9-Test_1-x86_64",
+		"debug arm64 linux-6.1.9-Test_1-arm64-debug.tar.zst",
+		"archive arm64 linux-6.1.9-Test_1-arm64.tar.zst",
+		"debug x86_64 linux-6.1.9-Test_1-x86_64-debug.tar.zst",
+		"archive x86_64 linux-6.1.9-Test_1-x86_64.tar.zst",
+		"package arm64 linux-image-6.1.9-test-1-6.1.9-202611221202.aarch64.rpm",
+		"package x86_64 linux-image-6.1.9-test-1-6.1.9-202611221202.x86_64.rpm",
+		"package x86_64 linux-image-6.1.9-test-1_6.1.9-202611221202_amd64.deb",
+		"package arm64 linux-image-6.1.9-test-1_6.1.9-202611221202_arm64.deb",
+		"patches patches-6.1.9-Test_1.tar.zst",
+		"source source-6.1.9-Test_1.json",
+		"report verdict.json",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// The same inputs in another folder, with other dates and modes, under another
+// umask, in another zone and on one CPU.
+func TestSameBytes(t *testing.T) {
+	p, first := made(t)
+	for i, k := range p.Targets {
+		for _, dir := range []*string{&p.Targets[i].Build.Dist, &p.Targets[i].Root} {
+			copied := filepath.Join(t.TempDir(), "a/longer/path")
+			if err := os.CopyFS(copied, os.DirFS(*dir)); err != nil {
+				t.Fatal(err)
+			}
+			*dir = copied
+		}
+		path := filepath.Join(p.Targets[i].Root, "lib/modules", k.Build.Release, "modules.order")
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	series := filepath.Join(t.TempDir(), "other")
+	if err := os.CopyFS(series, os.DirFS(p.SeriesFolder)); err != nil {
+		t.Fatal(err)
+	}
+	p.SeriesFolder, p.Status.Folder = series, series
+	p.Dir = filepath.Join(t.TempDir(), "elsewhere")
+	p.Time = p.Time.In(time.FixedZone("there", 5*3600)).Add(time.Millisecond)
+	defer syscall.Umask(syscall.Umask(0o077))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	second, err := Make(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(first, second); d != "" {
+		t.Error(d)
+	}
+	for _, f := range second {
+		info, err := os.Stat(filepath.Join(p.Dir, f.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() != f.Size || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s has %d bytes and mode %v", f.Name, info.Size(), info.Mode())
+		}
+	}
+}
+
+func TestImageIsTheOneThatBooted(t *testing.T) {
+	p, files := made(t)
+	for _, k := range p.Targets {
+		image, _ := k.Build.File(k.Build.Image)
+		found := false
+		for _, f := range files {
+			found = found || f.Kind == release.Image && f.Arch == k.Arch.Name && f.SHA256 == image.SHA256
+		}
+		if !found {
+			t.Errorf("no image of %s with the sha256 of the build", k.Arch.Name)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		kind fault.Kind
+		want string
+		with func(*Params)
+	}{
+		{"altered image", fault.Build, "is not what was built", func(p *Params) { write(t, p.Targets[0].Build.Path("bzImage"), "another") }},
+		{"altered map", fault.Build, "is not what was built", func(p *Params) { write(t, p.Targets[1].Build.Path("System.map"), "another") }},
+		{"other kernel booted", fault.Build, "the kernel that was booted 00", func(p *Params) { p.Targets[0].BuildID = "00" }},
+		{"missing file", fault.Build, "left no System.map", func(p *Params) { p.Targets[0].Build.Files = p.Targets[0].Build.Files[:1] }},
+		{"twice the same", fault.Usage, "another kernel", func(p *Params) { p.Targets[1] = p.Targets[0] }},
+		{"other series", fault.Patch, "another series", func(p *Params) { write(t, filepath.Join(p.SeriesFolder, "one.patch"), "x") }},
+		{"two lines", fault.Usage, "description", func(p *Params) { p.Description = "a\nDepends: evil" }},
+		{"revision", fault.Usage, "revision", func(p *Params) { p.Revision = "1-2" }},
+		{"release", fault.Usage, "uname", func(p *Params) { p.Targets[0].Build.Release = "6.1'; rm -r /" }},
+		{"report", fault.Machine, "no such file", func(p *Params) { p.Reports["x"] = "/nowhere" }},
+		{"link in the root", fault.Build, "is no file", func(p *Params) {
+			if err := os.Symlink("/etc", filepath.Join(p.Targets[0].Root, "lib/modules", uname, "build")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		p := params(t)
+		write(t, filepath.Join(p.Dir, "earlier"), "")
+		tt.with(&p)
+		_, err := Make(t.Context(), p)
+		if err == nil || fault.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v: %v", tt.name, fault.KindOf(err), err)
+		}
+		if _, err := os.Stat(filepath.Join(p.Dir, "earlier")); err != nil {
+			t.Errorf("%s: the earlier folder: %v", tt.name, err)
+		}
+		if _, err := os.Stat(p.Dir + ".new"); err == nil {
+			t.Errorf("%s: left its folder", tt.name)
+		}
+	}
+}
+
+func TestNothingOfAnEarlierRun(t *testing.T) {
+	p := params(t)
+	write(t, filepath.Join(p.Dir, "earlier"), "")
+	write(t, filepath.Join(p.Dir+".new", "killed"), "")
+	files, err := Make(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := os.ReadDir(p.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != len(files) {
+		t.Errorf("%d files in the folder, %d in the list: %v", len(all), len(files), all)
+	}
+}
+
+// A root where /lib is a link, as everywhere today, stays that way.
+func TestArchive(t *testing.T) {
+	need(t, "tar", "zstd")
+	p, _ := made(t)
+	for i, name := range []string{"x86_64", "arm64"} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, "usr/lib"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("usr/lib", filepath.Join(root, "lib")); err != nil {
+			t.Fatal(err)
+		}
+		output(t, "tar", "--zstd", "-C", root, "-xpf", find(t, p, name+`\.tar\.zst$`))
+		installed(t, p.Targets[i], root)
+		if to, err := os.Readlink(filepath.Join(root, "lib")); err != nil || to != "usr/lib" {
+			t.Errorf("/lib: %q, %v", to, err)
+		}
+		for line := range strings.SplitSeq(output(t, "tar", "--zstd", "--full-time", "-tvf", find(t, p, name+`\.tar\.zst$`)), "\n") {
+			if !strings.Contains(line, " root/root ") || !strings.Contains(line, " 2026-11-22 12:02:00 ") {
+				t.Error(line)
+			}
+		}
+	}
+}
+
+func TestDebugArchive(t *testing.T) {
+	need(t, "tar", "zstd")
+	p, _ := made(t)
+	root := t.TempDir()
+	output(t, "tar", "--zstd", "-C", root, "-xf", find(t, p, `x86_64-debug\.tar\.zst$`))
+	got, err := buildid.OfFile(filepath.Join(root, "usr/lib/debug/.build-id/aa/bbccddeeff00112233445566778899aabbccdd.debug"))
+	if err != nil || got != id {
+		t.Errorf("by its build ID: %q, %v", got, err)
+	}
+	if read(t, filepath.Join(root, "usr/lib/debug/boot/vmlinux-"+uname)) != read(t, p.Targets[0].Build.Path("vmlinux")) {
+		t.Error("vmlinux is another")
+	}
+	if read(t, filepath.Join(root, "usr/lib/debug/lib/modules", uname, "kernel/lib/crc7.ko")) != "with debug info" {
+		t.Error("the module is another")
+	}
+}
+
+func TestSeriesArchive(t *testing.T) {
+	need(t, "tar", "zstd")
+	p, _ := made(t)
+	root := t.TempDir()
+	output(t, "tar", "--zstd", "-C", root, "-xf", find(t, p, `^patches-`))
+	top := filepath.Join(root, "patches-"+uname)
+	for _, f := range []string{"series", "one.patch", "sub/two.patch"} {
+		if read(t, filepath.Join(top, f)) != read(t, filepath.Join(p.SeriesFolder, f)) {
+			t.Errorf("%s is another", f)
+		}
+	}
+	if !strings.Contains(read(t, filepath.Join(top, "status.txt")), "one.patch") || strings.Contains(read(t, filepath.Join(top, "status.json")), p.SeriesFolder) {
+		t.Error("the status table lacks a patch, or names a folder of this machine")
+	}
+	if _, err := os.Stat(filepath.Join(top, "coverage.toml")); err == nil {
+		t.Error("what is no part of the series was packed")
 	}
 }

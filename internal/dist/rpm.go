@@ -3,52 +3,58 @@ package dist
 import (
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/google/rpmpack"
+
+	"bzmage/internal/fault"
 )
 
-func rpmArch(t Target) string {
-	if t.Arch.Name == "arm64" {
-		return "aarch64"
-	}
-	return t.Arch.Name
+// maxRPM is how much rpmpack can put into a package: it counts in 32 bits.
+const maxRPM = 1 << 31
+
+// The types of files in a package (inode(7)).
+const (
+	typeDir  = 0o040000
+	typeFile = 0o100000
+)
+
+// rpmArch returns the arch as rpm has it, which is GNU's.
+func (k pack) rpmArch() string {
+	name, _, _ := strings.Cut(k.Arch.Cross, "-")
+	return name
 }
 
-func (m *maker) rpmName(t Target) string {
-	return fmt.Sprintf("%s-%s-%s.%s.rpm", m.packageName("kernel-"), m.p.Base, m.p.Revision, rpmArch(t))
-}
-
-// rpm writes an RPM package. installonlypkg(kernel) tells dnf to keep the
-// kernels that are there, as for Fedora's own.
-func (m *maker) rpm(w io.Writer, t Target, tree []entry) error {
-	provides := rpmpack.Relations{}
-	for _, name := range []string{"kernel = " + m.p.Base, "kernel-uname-r = " + m.p.Name, "installonlypkg(kernel)"} {
-		if err := provides.Set(name); err != nil {
-			return err
-		}
-	}
+// rpm writes a package for rpm. It owns no folders that others have files in.
+func (k pack) rpm(w io.Writer) error {
 	r, err := rpmpack.NewRPM(rpmpack.RPMMetaData{
-		Name: m.packageName("kernel-"), Version: m.p.Base, Release: m.p.Revision, Arch: rpmArch(t), OS: "linux",
-		Summary: m.summary(), Description: m.description(t), Vendor: "bzmage", URL: m.p.URL, Group: "System Environment/Kernel",
-		Licence: "GPL-2.0-only WITH Linux-syscall-note", BuildHost: "bzmage", BuildTime: m.p.Time, Compressor: "zstd", Provides: provides,
+		Name: k.Name, Version: k.Version, Release: k.Revision, Arch: k.rpmArch(), Epoch: rpmpack.NoEpoch,
+		Summary: "Linux kernel " + k.Build.Release, Description: k.Description, URL: k.URL, Packager: k.Maintainer,
+		Licence: "GPL-2.0-only", Group: "System Environment/Kernel", BuildHost: "bzmage", BuildTime: k.Time,
+		Compressor: "zstd", // rpm reads it since 4.14, of 2017
+		Requires: rpmpack.Relations{
+			{Name: "/bin/sh"},
+			{Name: "rpmlib(PayloadIsZstd)", Version: "5.4.18-1", Sense: rpmpack.SenseLess | rpmpack.SenseEqual | rpmpack.SenseRPMLIB},
+		},
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("begin an rpm: %w", err)
 	}
-	list := slices.SortedFunc(slices.Values(tree), func(a, b entry) int { return strings.Compare(a.Path, b.Path) })
-	for _, e := range list {
-		f := rpmpack.RPMFile{Name: "/" + e.Path, Mode: 0o100000 | uint(e.Mode), Owner: "root", Group: "root", MTime: uint32(m.p.Time.Unix())}
-		if e.Link != "" {
-			f.Mode, f.Body = 0o120777, []byte(e.Link)
-		} else if f.Body, err = os.ReadFile(e.From); err != nil {
+	total := 0
+	for _, e := range k.content {
+		f := rpmpack.RPMFile{Name: "/" + e.name, Mode: typeFile | 0o644, Owner: "root", Group: "root", MTime: uint32(k.Time.Unix())}
+		if e.dir {
+			f.Mode = typeDir | 0o755
+		} else if f.Body, err = e.read(); err != nil {
 			return err
+		}
+		if total += len(f.Body); total >= maxRPM {
+			return fault.New(fault.Usage, "take debug info out of the config", "%d bytes are too much for an rpm", total)
 		}
 		r.AddFile(f)
 	}
-	r.AddPostin(depmod(m.p.Name) + fmt.Sprintf("if command -v kernel-install >/dev/null; then kernel-install add %[1]s /boot/vmlinuz-%[1]s || exit $?; fi\n", m.p.Name))
-	r.AddPreun(fmt.Sprintf("if command -v kernel-install >/dev/null; then kernel-install remove %s || exit $?; fi\n", m.p.Name))
+	after, removed := k.rpmScripts()
+	r.AddPostin(after)
+	r.AddPostun(removed)
 	return r.Write(w)
 }

@@ -3,65 +3,101 @@ package dist
 import (
 	"fmt"
 	"io"
-	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"bzmage/internal/release"
 )
 
-// Size is how big a file is, beside what it was in the release before.
-type Size struct {
-	Name        string
-	Now, Before int64 // bytes; Before is 0 where there was none
+// None is the size of a file that is not there.
+const None = -1
+
+// Row compares one file of two releases; sizes are in bytes, or None.
+type Row struct {
+	What   string // kind and ending: "package .deb"
+	Arch   string // empty: of the release
+	Now    int64
+	Before int64
 }
 
-// Sizes compares the files of a release with those of the one before, which may
-// be nil. Names hold releases, so a file is known by what it is: its kind, its
-// arch and, of packages, its suffix.
-func Sizes(files []release.File, before *release.Release) []Size {
-	var rows []Size
-	for _, f := range files {
+// Compare holds the files of a release against those of the one before. Names
+// have versions in them, so files are the same when kind, arch and ending are.
+// Reports are left out: they are about a run.
+func Compare(now, before []release.File) []Row {
+	var rows []Row
+	at := map[string]int{}
+	add := func(f release.File, set func(*Row)) {
 		if f.Kind == release.Report {
-			continue
+			return
 		}
-		s := Size{Name: f.Name, Now: f.Size}
-		if before != nil {
-			for _, old := range before.Files {
-				if old.Kind == f.Kind && old.Arch == f.Arch && (f.Kind != release.PackageFile || path.Ext(old.Name) == path.Ext(f.Name)) {
-					s.Before = old.Size
-				}
-			}
+		what := strings.TrimSpace(f.Kind + " " + ending(f.Name))
+		key := what + "\x00" + f.Arch
+		i, ok := at[key]
+		if !ok {
+			i = len(rows)
+			at[key] = i
+			rows = append(rows, Row{What: what, Arch: f.Arch, Now: None, Before: None})
 		}
-		rows = append(rows, s)
+		set(&rows[i])
 	}
+	for _, f := range now {
+		add(f, func(r *Row) { r.Now = max(r.Now, 0) + f.Size })
+	}
+	for _, f := range before {
+		add(f, func(r *Row) { r.Before = max(r.Before, 0) + f.Size })
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		if c := strings.Compare(a.Arch, b.Arch); c != 0 {
+			return c
+		}
+		return strings.Compare(a.What, b.What)
+	})
 	return rows
 }
 
-// Table writes the sizes for people.
-func Table(w io.Writer, rows []Size) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "FILE\tSIZE\tSINCE THE LAST RELEASE")
+// ending returns what a file name ends in where that says what it is; that of
+// an image is the tail of its release.
+func ending(name string) string {
+	if e := filepath.Ext(name); slices.Contains([]string{".deb", ".rpm", ".zst", ".json"}, e) {
+		return e
+	}
+	return ""
+}
+
+// Table writes the rows for people.
+func Table(w io.Writer, rows []Row) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ARCH\tFILE\tNOW\tBEFORE\tDIFFERENCE")
 	for _, r := range rows {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", r.Name, Bytes(r.Now), r.Change())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", orDash(r.Arch), r.What, bytesOf(r.Now), bytesOf(r.Before), r.difference())
 	}
-	return tw.Flush()
+	return t.Flush()
 }
 
-// Change says how a size differs from the one before.
-func (s Size) Change() string {
+func (r Row) difference() string {
 	switch {
-	case s.Before == 0:
+	case r.Before == None:
 		return "new"
-	case s.Before == s.Now:
-		return "same"
+	case r.Now == None:
+		return "gone"
+	case r.Before == 0:
+		return fmt.Sprintf("%+d", r.Now)
 	}
-	return fmt.Sprintf("%+d bytes, %+.1f %%", s.Now-s.Before, 100*float64(s.Now-s.Before)/float64(s.Before))
+	return fmt.Sprintf("%+d (%+.1f%%)", r.Now-r.Before, 100*float64(r.Now-r.Before)/float64(r.Before))
 }
 
-// Bytes writes a size as people read it.
-func Bytes(n int64) string {
-	if n < 100_000 {
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+func bytesOf(n int64) string {
+	if n == None {
+		return "-"
 	}
-	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	return fmt.Sprint(n)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }

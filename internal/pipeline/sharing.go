@@ -23,7 +23,8 @@ import (
 )
 
 // sharingTools are the programs that ccache and a farm take: wanted, or needed
-// where a setting asks for them; in CI those of the tests too.
+// where a setting asks for them; in CI those of the tests too, and
+// those that its tests of packages take.
 func (p Project) sharingTools() []tools.Tool {
 	set := p.Settings.Sharing
 	var list []tools.Tool
@@ -41,7 +42,7 @@ func (p Project) sharingTools() []tools.Tool {
 		list = append(list, tools.FarmClient(set.Farm.Client()))
 	}
 	if p.Settings.CI {
-		for _, t := range tools.SharingTests() {
+		for _, t := range append(tools.SharingTests(), tools.PackageTests()...) {
 			if !slices.ContainsFunc(list, func(have tools.Tool) bool { return have.Name == t.Name }) {
 				list = append(list, t)
 			}

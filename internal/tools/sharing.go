@@ -22,6 +22,15 @@ func FarmClient(name string) Tool {
 	return t
 }
 
+// PackageTests are the programs that look at packages and install them. A
+// laptop does without those of another distribution.
+func PackageTests() []Tool {
+	test := func(name string) Tool {
+		return Tool{Name: name, For: "mage test", Use: Wanted, Packages: same(name)}
+	}
+	return []Tool{test("dpkg"), test("rpm"), test("zstd")}
+}
+
 // SharingTests are the programs that the tests of ccache and of farms run. A
 // laptop does without, as their packages start services on some machines.
 func SharingTests() []Tool {
