@@ -161,7 +161,10 @@ func makePackages(ctx context.Context, k *kernel) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := k.distParams(rel, dir)
+	p, err := k.distParams(ctx, rel, dir)
+	if err != nil {
+		return nil, err
+	}
 	p.Targets = targets
 	_, err = dist.Make(ctx, p)
 	return []string{k.p.short(dir)}, err

@@ -15,6 +15,7 @@ import (
 	"bzmage/internal/proof"
 	"bzmage/internal/release"
 	"bzmage/internal/report"
+	"bzmage/internal/series"
 	"bzmage/internal/tools"
 )
 
@@ -35,12 +36,15 @@ func (k *kernel) pack(ctx context.Context, r *releasing, rep report.Report, dir 
 	if err != nil {
 		return res, err
 	}
-	p := k.distParams(rel, dir)
+	p, err := k.distParams(ctx, rel, dir)
+	if err != nil {
+		return res, err
+	}
 	p.Revision, p.Reports, p.URL = revision, k.reportFiles(), r.place.Web
 	for _, t := range targets {
 		rel.Targets = append(rel.Targets, t.target)
 		p.Targets = append(p.Targets, t.dist)
-		text, err := os.ReadFile(t.dist.Built.Path("config"))
+		text, err := os.ReadFile(t.dist.Build.Path("config"))
 		if err != nil {
 			return res, fault.New(fault.Machine, "run the same again", "read a config: %w", err)
 		}
@@ -51,13 +55,22 @@ func (k *kernel) pack(ctx context.Context, r *releasing, rep report.Report, dir 
 	return res, err
 }
 
+// maintainer is whom a package names: the release has the address to ask.
+const maintainer = "the releasers of these kernels <bzmage@localhost>"
+
 // distParams says how the kernels are bundle; its revision is that of the
 // series.
-func (k *kernel) distParams(rel release.Release, dir string) dist.Params {
-	return dist.Params{
-		Dir: dir, Name: rel.Name, Base: rel.Base, Revision: revisionOf(rel.Time), Time: rel.Time, Source: rel.Source,
-		Series: k.p.path(k.src.Line.Patches), Status: rel.Patches,
+func (k *kernel) distParams(ctx context.Context, rel release.Release, dir string) (dist.Params, error) {
+	tried, err := patch.Try(ctx, patch.Params{Tree: k.src.Tree, Series: k.p.path(k.src.Line.Patches), Log: k.p.UI.Log})
+	if err != nil {
+		return dist.Params{}, err
 	}
+	status := series.Report{Line: k.src.Line.Name, Release: k.src.Tree.Release, Folder: k.src.Line.Patches, Report: tried, Edits: []patch.Edit{}}
+	return dist.Params{
+		Dir: dir, Base: rel.Base, Revision: revisionOf(rel.Time), Time: rel.Time, Source: rel.Source,
+		SeriesFolder: k.p.path(k.src.Line.Patches), Status: status,
+		Maintainer: maintainer, Description: "Linux " + rel.Base + " with a series of patches, built and verified by bzmage",
+	}, nil
 }
 
 // revisionOf makes the revision of packages of a date: digits that grow.
@@ -147,12 +160,12 @@ func (k *kernel) packTarget(ctx context.Context, a arch.Arch, rep report.Report)
 
 // distTarget installs what a kernel has beside its image, to be bundle with it.
 func (k *kernel) distTarget(ctx context.Context, a arch.Arch, b build.Result) (dist.Target, error) {
-	t := dist.Target{Arch: a, Built: b, BuildID: buildID(b.Path("vmlinux")), Root: k.out("root", k.p.target(a))}
+	t := dist.Target{Arch: a, Build: b, BuildID: buildID(b.Path("vmlinux")), Root: k.out("root", k.p.target(a))}
 	log, err := k.p.log(k.src.Line.Name, "install-"+k.p.target(a))
 	if err != nil {
 		return t, err
 	}
-	return t, dist.Install(ctx, dist.InstallParams{Make: k.make(a), Config: b.Path("config"), Name: b.Release, Root: t.Root, Log: log})
+	return t, dist.Install(ctx, k.make(a), b.Release, t.Root, log)
 }
 
 // toolPackages returns the distribution's packages that the target is built with.

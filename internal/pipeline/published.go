@@ -84,12 +84,12 @@ func (r *releasing) published(ctx context.Context, tag string, before *notes.Bef
 	return nil
 }
 
-// releaseBefore is the document of the release before, if it could be had.
-func (r *releasing) releaseBefore() *release.Release {
-	if r.before == nil {
+// filesBefore are the files of the release before, if they are known.
+func (r *releasing) filesBefore() []release.File {
+	if r.before == nil || r.before.Release == nil {
 		return nil
 	}
-	return r.before.Release
+	return r.before.Release.Files
 }
 
 // publish puts the folder up.

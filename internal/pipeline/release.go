@@ -95,7 +95,7 @@ func (p Project) ReleaseSnapshot(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	p.UI.Log.Infof("snapshot: %d files in %s; its notes are in %s.md", len(rel.Files), p.short(dir), p.short(dir))
-	return dist.Table(w, dist.Sizes(rel.Files, r.releaseBefore()))
+	return dist.Table(w, dist.Compare(rel.Files, r.filesBefore()))
 }
 
 // still makes sure that the checkout is what it was when the gates were asked.
