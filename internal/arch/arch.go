@@ -22,12 +22,12 @@ type Arch struct {
 	Images   []Image  // what they leave
 	QEMU     string   // the emulator
 
-	Emulator    Packages // of the emulator
-	Machine     string   // QEMU's -machine
-	CPUs        []CPU    // the CPU model by release, the first that matches
-	Console     string   // the kernel's console on the first serial port
-	Earlycon    string   // the same port before the console's driver is up
-	Firmware    Firmware // a guest of a few bytes, to probe an accelerator with
+	Emulator Packages // of the emulator
+	Machine  string   // QEMU's -machine
+	CPUs     []CPU    // the CPU model by release, the first that matches
+	Console  string   // the kernel's console on the first serial port
+	Earlycon string   // the same port before the console's driver is up
+	Firmware Firmware // a guest of a few bytes, to probe an accelerator with
 }
 
 // Packages names a package by package manager.
