@@ -16,6 +16,8 @@ import (
 	_ "bzmage/internal/target/kernels"
 	// mage:import series
 	_ "bzmage/internal/target/series"
+	// mage:import update
+	_ "bzmage/internal/target/update"
 	// mage:import verify
 	_ "bzmage/internal/target/verify"
 )
