@@ -175,3 +175,10 @@ func Err(all []News) error {
 	}
 	return nil
 }
+
+// Body is the text of an issue about a line that no newer release mends.
+func (n News) Body() string {
+	return fmt.Sprintf("Line %s is pinned to Linux %s: %s.\n\n"+
+		"If the line is kept all the same, write the day into its `eol` in configs/kernels.toml; else move its series to a line that is alive: "+
+		"`KERNEL=%s go tool mage series:rebase LINE`.\n", n.Line, n.Pinned, cell(n.What()), n.Line)
+}
