@@ -132,7 +132,7 @@ func newWatch(t *testing.T) *watch {
 		t.Fatal(err)
 	}
 	w.put("patches/5.4/series", "0001-a.patch\n")
-	w.put("patches/5.4/0001-a.patch", "From: A <a@localhost>\nSubject: [PATCH] doc: say <b>four</b> to @all | `x`\n\nWhy.\n\nSigned-off-by: A <a@localhost>\n---\n--- a/notes\n+++ b/notes\n@@ -1,3 +1,4 @@\n one\n two\n three\n+four\n")
+	w.put("patches/5.4/0001-a.patch", "From: A <a@localhost>\nSubject: [PATCH] doc: say <b>four</b> to @all | `x`\n\nWhy.\n\nSigned-off-by: A <a@localhost>\n---\n--- a/notes\n+++ b/notes\n@@ -2,6 +2,7 @@\n one\n two\n three\n+four\n x\n y\n z\n")
 	w.put(".gitignore", "/build/\n/cache/\n")
 	w.git("init", "-q", "-b", "trunk")
 	w.git("add", "-A")
@@ -161,6 +161,7 @@ func (w *watch) git(args ...string) string {
 // publish puts a signed release with these notes on kernel.org.
 func (w *watch) publish(release, notes string) {
 	w.t.Helper()
+	notes = "begin\n" + notes + "x\ny\nz\nend\n"
 	var b bytes.Buffer
 	tw := tar.NewWriter(&b)
 	r := tar.NewReader(bytes.NewReader(tinyTar(w.t, release)))
