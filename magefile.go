@@ -14,6 +14,8 @@ import (
 	_ "bzmage/internal/target/config"
 	// mage:import kernels
 	_ "bzmage/internal/target/kernels"
+	// mage:import release
+	_ "bzmage/internal/target/release"
 	// mage:import series
 	_ "bzmage/internal/target/series"
 	// mage:import update
@@ -46,6 +48,9 @@ func Build(ctx context.Context) error { return target.Build(ctx) }
 // Verify boots each kernel in QEMU and runs the checks inside it; -f: boots again.
 func Verify(ctx context.Context, f *bool) error { return target.Verify(ctx, f) }
 
+// Release makes, signs and publishes the release of a tag, or nothing at all.
+func Release(ctx context.Context) error { return target.Release(ctx) }
+
 // Plan says of each stage whether verify would run or keep it, and why; -json: for programs.
 func Plan(ctx context.Context, json *bool) error { return target.Plan(ctx, json) }
 
@@ -60,6 +65,9 @@ func TestSlow(ctx context.Context) error { return target.TestSlow(ctx) }
 
 // Bench measures bzmage beside plain tooling; -write: into docs/performance.md.
 func Bench(ctx context.Context, write *bool) error { return target.Bench(ctx, write) }
+
+// Reproduce builds again elsewhere and otherwise, and compares each file; -build: builds only.
+func Reproduce(ctx context.Context, build *bool) error { return target.Reproduce(ctx, build) }
 
 // Lint looks at the Go code with gofmt, vet and staticcheck.
 func Lint(ctx context.Context) error { return target.Lint(ctx) }

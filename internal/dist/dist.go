@@ -7,6 +7,7 @@
 package dist
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,11 +20,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/build"
 	"bzmage/internal/fault"
+	"bzmage/internal/plain"
 	"bzmage/internal/release"
 )
 
@@ -45,7 +48,7 @@ type Params struct {
 	Targets  []Target
 	Source   release.Source
 	Series   string            // the folder of the series
-	Status   map[string]string // reports about the series that go with it, by name
+	Status   []release.Patch   // what became of each patch
 	Reports  map[string]string // more files, by name: where they lie
 	URL      string            // where the project is; may be empty
 }
@@ -170,10 +173,30 @@ func (m *maker) series() error {
 	if err != nil {
 		return err
 	}
-	for name, path := range m.p.Status {
-		list = append(list, entry{Path: top + "/" + name, Mode: 0o644, From: path})
+	table, err := m.status()
+	if err != nil {
+		return err
+	}
+	for name, text := range table {
+		list = append(list, entry{Path: top + "/" + name, Mode: 0o644, Text: text})
 	}
 	return m.write(top+".tar.zst", release.Patches, "", func(w io.Writer) error { return writeTar(w, list, m.p.Time) })
+}
+
+// status is the table of the series, for people and for programs.
+func (m *maker) status() (map[string][]byte, error) {
+	text, err := json.MarshalIndent(m.p.Status, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "PATCH\tSTATE\tSHA256\tSUBJECT")
+	for _, p := range m.p.Status {
+		fmt.Fprintf(tw, "%s\t%s\t%.12s\t%s\n", plain.Line(p.Name, 200), p.State, p.SHA256, plain.Line(p.Subject, 200))
+	}
+	err = tw.Flush()
+	return map[string][]byte{"status.json": append(text, '\n'), "status.txt": b.Bytes()}, err
 }
 
 func (m *maker) source() error {

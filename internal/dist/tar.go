@@ -55,6 +55,14 @@ func addFile(t *tar.Writer, h *tar.Header, e entry) error {
 	if e.Link != "" {
 		return t.WriteHeader(h)
 	}
+	if e.From == "" {
+		h.Size = int64(len(e.Text))
+		if err := t.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err := t.Write(e.Text)
+		return err
+	}
 	f, err := os.Open(e.From)
 	if err != nil {
 		return err

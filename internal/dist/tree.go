@@ -13,8 +13,9 @@ import (
 type entry struct {
 	Path string      // below /, with slashes
 	Mode fs.FileMode // permissions
-	From string      // the file that holds its content
-	Link string      // what a symbolic link says; empty: it is a file
+	From string      // the file that holds its content; empty: Text does
+	Text []byte
+	Link string // what a symbolic link says; empty: it is a file
 }
 
 // installed is what a kernel is on a machine: the names are those of Debian and

@@ -70,6 +70,7 @@ func (p Project) TestSlow(ctx context.Context) error {
 	}
 	return p.steps(ctx, []step{
 		{"test-slow", []string{g, "test", "-v", "-count=1", "-timeout", "3h", "-run", "^TestSlow", "./internal/pipeline"}, false, true, ""},
+		{"test-slow-reproduce", []string{g, "test", "-v", "-count=1", "-timeout", "1h", "-run", "^TestScripts$/^reproduce$", "./internal/target"}, false, true, ""},
 	}, "BZMAGE_SLOW=1", "KERNEL", "ARCH")
 }
 

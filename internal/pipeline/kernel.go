@@ -140,8 +140,11 @@ func (k *kernel) out(kind, name string) string {
 }
 
 // time is what the kernel says it was built at: the date of the newest patch,
-// so that the same series gives the same bytes.
+// so that the same series gives the same bytes, or what the user says it is.
 func (k *kernel) time() time.Time {
+	if t := k.p.Settings.Time; t != nil {
+		return *t
+	}
 	newest := time.Unix(0, 0)
 	for _, a := range k.src.Series.Patches {
 		if a.Date.After(newest) {

@@ -38,6 +38,8 @@ type Project struct {
 	looking  bool        // nothing is written, and no network asked
 	UI       *ui.UI
 	Terminal *os.File // where a person types; nil: nowhere
+
+	getenv func(string) string // for what reads secrets, and what a pipeline's server says of its job
 }
 
 // Stage is one step on the way from a patch to a verdict.
@@ -55,6 +57,7 @@ func Stages() []Stage {
 		{"initramfs", "verify/*.go and cmd/procrand, per arch", "an initramfs whose /init is the checks"},
 		{"boot", "an image and an initramfs", "a verdict about those exact bytes"},
 		{"report", "verdicts", "build/reports/<line>: verdict.json, junit.xml, verdict.ktap, console logs"},
+		{"reproduce", "the files of a build", "whether a second build elsewhere gives the same bytes, and what differs: reproduce.json"},
 	}
 }
 
@@ -80,7 +83,7 @@ func Open(root string, getenv func(string) string) (Project, error) {
 	if err != nil {
 		return Project{}, fault.New(fault.Machine, "", "%w", err)
 	}
-	p := Project{Root: root, Module: root, File: file, Settings: set, Jobs: jobs, Keys: keys, chosen: &chosen{}}
+	p := Project{Root: root, Module: root, File: file, Settings: set, Jobs: jobs, Keys: keys, chosen: &chosen{}, getenv: getenv}
 	p.Hashes = key.NewHashes(p.build("hashes.json"))
 	if set.CI {
 		p.Hashes.Distrust() // a build folder that was kept may come from another machine

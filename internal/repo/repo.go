@@ -1,219 +1,137 @@
-// Package repo reads what git knows of a checkout: its commit, its tags, what
-// differs from the commit. In goes a folder; out comes a [State]. Nothing is
-// written.
+// Package repo reads what git says of a checkout: its commit, whether it is
+// clean, its tags, the tag of the release before, and files at a commit.
+//
+// In goes a folder; out come facts. Nothing is written, and neither a person's
+// config of git nor its variables change what is said. What git knows is
+// read with its plumbing, NUL between names: a name may hold anything else.
 package repo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"bzmage/internal/fault"
-	"bzmage/internal/plain"
-	"bzmage/internal/run"
 )
 
-// State is a checkout as git sees it.
+// Limits of what is kept of git's output.
+const (
+	maxOutput = 16 << 20
+	maxDirty  = 200 // files that are named
+)
+
+// State is what git says of a checkout.
 type State struct {
-	Root    string
-	Commit  string
-	Time    time.Time // of the commit
-	Dirty   []string  // files that differ from the commit or that git does not know, without the ignored ones; some of them
-	Tags    []string  // of the commit, sorted
-	Shallow bool      // the history ends before its beginning
-	Origin  string    // the address of the remote origin, without a password; empty: there is none
+	Commit     string
+	CommitTime time.Time
+	Dirty      []string // changed, or untracked and not ignored: sorted paths from the top, the first 200 of them
+	More       bool     // there are more of them
+	Tags       []string // at the commit, sorted; annotated or not
+	Shallow    bool     // history was cut off when it was cloned
+	Branch     string   // main; empty: the head is detached
+	Origin     string   // address of the remote "origin", without user, password and query; empty: none
+
+	git *git
 }
 
-// mostDirty is how many files an error names.
-const mostDirty = 10
-
-// Read reads the checkout at root.
+// Read returns the state of the checkout whose top folder is root. A folder that
+// is none, or that belongs to somebody git is not told to trust, is the
+// user's error.
 func Read(ctx context.Context, root string) (State, error) {
-	s := State{Root: root}
-	top, err := git(ctx, root, "rev-parse", "--show-toplevel", "--is-shallow-repository", "HEAD")
+	g, err := open(ctx, root)
 	if err != nil {
-		return s, classify(root, err)
+		return State{}, err
 	}
-	rows := strings.Split(top, "\n")
-	if len(rows) != 3 {
-		return s, fault.New(fault.Machine, "git rev-parse --show-toplevel", "git says of %s: %s", root, plain.Line(top, 200))
-	}
-	if same, err := sameFolder(rows[0], root); err != nil || !same {
-		return s, errors.Join(err, fault.New(fault.Usage, "make it a repository of its own: git init", "%s is a folder of the checkout %s, not a checkout itself", root, rows[0]))
-	}
-	s.Shallow, s.Commit = rows[1] == "true", rows[2]
-	if s.Time, err = when(ctx, root, s.Commit); err != nil {
-		return s, err
-	}
-	if s.Dirty, err = dirty(ctx, root); err != nil {
-		return s, err
-	}
-	tags, err := git(ctx, root, "tag", "--points-at", "HEAD")
-	if err != nil {
-		return s, classify(root, err)
-	}
-	s.Tags = strings.Fields(tags)
-	slices.Sort(s.Tags)
-	if origin, err := git(ctx, root, "config", "--get", "remote.origin.url"); err == nil {
-		s.Origin = withoutPassword(origin)
-	}
-	return s, ctx.Err()
-}
-
-// sameFolder compares two folders whatever links lead to them.
-func sameFolder(a, b string) (bool, error) {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false, err
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y), err
-}
-
-func when(ctx context.Context, root, commit string) (time.Time, error) {
-	text, err := git(ctx, root, "log", "-1", "--no-show-signature", "--format=%ct", commit)
-	if err != nil {
-		return time.Time{}, classify(root, err)
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	return time.Unix(seconds, 0).UTC(), err
-}
-
-// dirty lists what differs; with -z a name is as it is, and a rename has its
-// old name in a field of its own (git-status(1)).
-func dirty(ctx context.Context, root string) ([]string, error) {
-	text, err := git(ctx, root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
-	if err != nil {
-		return nil, classify(root, err)
-	}
-	var names []string
-	for entry := range strings.SplitSeq(text, "\x00") {
-		if len(entry) <= 3 {
-			continue
+	s := State{git: g}
+	for _, read := range []func(context.Context, *git) error{s.readCommit, s.readTags, s.readDirty, s.readOrigin} {
+		if err := read(ctx, g); err != nil {
+			return State{}, fmt.Errorf("read the checkout: %w", err)
 		}
-		if len(names) == mostDirty {
-			return append(names, "and more"), nil
-		}
-		names = append(names, plain.Line(entry[3:], 200))
 	}
-	return names, nil
+	return s, nil
 }
 
-// withoutPassword takes user and password from an address.
-func withoutPassword(origin string) string {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" {
-		return origin // git@host:path, or a path
+func (s *State) readCommit(ctx context.Context, g *git) error {
+	commit, err := g.maybe(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+	if err != nil {
+		return err
 	}
-	if u.Scheme == "http" || u.Scheme == "https" {
-		u.User = nil
+	if commit == "" {
+		return fault.New(fault.Usage, "git commit", "there is no commit yet")
 	}
+	stamp, err := g.line(ctx, "show", "--no-patch", "--no-show-signature", "--format=%ct", commit)
+	if err != nil {
+		return err
+	}
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return fmt.Errorf("the time of commit %s: %w", commit, err)
+	}
+	shallow, err := g.line(ctx, "rev-parse", "--is-shallow-repository")
+	if err != nil {
+		return err
+	}
+	branch, err := g.maybe(ctx, "symbolic-ref", "--quiet", "HEAD")
+	s.Commit, s.CommitTime, s.Shallow, s.Branch = commit, time.Unix(seconds, 0).UTC(), shallow == "true", strings.TrimPrefix(branch, "refs/heads/")
+	return err
+}
+
+// readDirty lists what differs from the commit. It names as well what a person
+// has told git not to look at: nobody knows what is in these files.
+func (s *State) readDirty(ctx context.Context, g *git) error {
+	status, whole, err := g.output(ctx, maxOutput, nil, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames")
+	if err != nil {
+		return err
+	}
+	for _, entry := range fields(status) {
+		if len(entry) > len("XY ") {
+			s.Dirty = append(s.Dirty, entry[len("XY "):])
+		}
+	}
+	index, all, err := g.output(ctx, maxOutput, nil, "ls-files", "-v", "-z", "--full-name")
+	if err != nil {
+		return err
+	}
+	for _, entry := range fields(index) {
+		// Small letters: assume-unchanged; S: skip-worktree.
+		if tag, name, ok := strings.Cut(entry, " "); ok && (tag == "S" || strings.ToLower(tag) == tag) {
+			s.Dirty = append(s.Dirty, name)
+		}
+	}
+	slices.Sort(s.Dirty)
+	s.Dirty = slices.Compact(s.Dirty)
+	s.More = !whole || !all || len(s.Dirty) > maxDirty
+	s.Dirty = s.Dirty[:min(len(s.Dirty), maxDirty)]
+	return nil
+}
+
+// Clean says that the checkout is what its commit says.
+func (s State) Clean() bool { return len(s.Dirty) == 0 && !s.More }
+
+func (s *State) readOrigin(ctx context.Context, g *git) error {
+	address, err := g.maybe(ctx, "config", "--local", "--get", "remote.origin.url")
+	s.Origin = public(address)
+	return err
+}
+
+// public returns the address of a repository without what may be a secret.
+func public(address string) string {
+	if !strings.Contains(address, "://") {
+		if host, path, ok := strings.Cut(address, ":"); ok && !strings.Contains(host, "/") {
+			// scp's form, git@host:path. A colon may also stand in the user.
+			whole := host + ":" + path
+			return whole[strings.LastIndex(whole, "@")+1:]
+		}
+		return address // a folder
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "" // nobody knows where the secret is
+	}
+	u.User, u.RawQuery, u.Fragment, u.ForceQuery = nil, "", "", false
 	return u.String()
-}
-
-// Previous returns the newest tag before the commit that is wanted, and the
-// commit it is of: of the tags that HEAD descends from, the one whose commit
-// was made last. Empty: there is none.
-func (s State) Previous(ctx context.Context, wanted func(tag string) bool) (tag, commit string, err error) {
-	text, err := git(ctx, s.Root, "for-each-ref", "--merged", "HEAD", "--sort=-committerdate", "--sort=-*committerdate",
-		"--format=%(refname:strip=2)%00%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)", "refs/tags")
-	if err != nil {
-		return "", "", classify(s.Root, err)
-	}
-	for row := range strings.SplitSeq(text, "\n") {
-		name, id, ok := strings.Cut(row, "\x00")
-		if ok && id != s.Commit && wanted(name) {
-			if tag == "" || s.after(ctx, id, commit) {
-				tag, commit = name, id
-			}
-		}
-	}
-	if tag == "" && s.Shallow {
-		return "", "", fault.New(fault.Usage, "git fetch --unshallow --tags", "the checkout is shallow: the tag before this one cannot be known")
-	}
-	return tag, commit, ctx.Err()
-}
-
-// after says whether the commit a descends from b.
-func (s State) after(ctx context.Context, a, b string) bool {
-	_, err := git(ctx, s.Root, "merge-base", "--is-ancestor", b, a)
-	return err == nil && a != b
-}
-
-// List returns the names of the files in a folder at a commit.
-func (s State) List(ctx context.Context, commit, folder string) ([]string, error) {
-	text, err := git(ctx, s.Root, "ls-tree", "-z", "--name-only", commit, "--", strings.TrimSuffix(folder, "/")+"/")
-	if err != nil {
-		return nil, classify(s.Root, err)
-	}
-	var names []string
-	for name := range strings.SplitSeq(text, "\x00") {
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
-// maxFile bounds a file that is read from git.
-const maxFile = 16 << 20
-
-// Show returns a file at a commit; nil: it is not there.
-func (s State) Show(ctx context.Context, commit, path string) ([]byte, error) {
-	size, err := git(ctx, s.Root, "cat-file", "-s", commit+":"+path)
-	if err != nil {
-		var exit *run.ExitError
-		if errors.As(err, &exit) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	if n, err := strconv.ParseInt(size, 10, 64); err != nil || n > maxFile {
-		return nil, fault.New(fault.Usage, "", "%s at %.12s has %s bytes; %d are the most", path, commit, size, maxFile)
-	}
-	var b strings.Builder
-	err = run.Run(ctx, command(s.Root, &b, "cat-file", "blob", commit+":"+path))
-	return []byte(b.String()), err
-}
-
-func git(ctx context.Context, root string, args ...string) (string, error) {
-	return run.Output(ctx, command(root, nil, args...))
-}
-
-// command reads the checkout at root and no other: what GIT_DIR and its like
-// say is left behind, as run.Env passes none of it on. No hooks, no pager, no
-// file system monitor of the user's runs.
-func command(root string, out *strings.Builder, args ...string) run.Cmd {
-	c := run.Cmd{
-		Argv: append([]string{"git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false", "-C", root}, args...),
-		Env:  run.Env("GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_*", "GIT_CONFIG_VALUE_*"),
-	}
-	if out != nil {
-		c.Stdout = out
-	}
-	return c
-}
-
-// classify says whose fault it is that git does not read a checkout.
-func classify(root string, err error) error {
-	var exit *run.ExitError
-	text := err.Error()
-	if errors.As(err, &exit) {
-		text = strings.Join(exit.Tail, "\n")
-	}
-	switch {
-	case strings.Contains(text, "dubious ownership"):
-		return fault.New(fault.Machine, "git config --global --add safe.directory "+root, "git does not read %s, as it belongs to another user: %w", root, err)
-	case strings.Contains(text, "not a git repository"):
-		return fault.New(fault.Usage, "git init, or run it in a checkout", "%s is no checkout of git", root)
-	case strings.Contains(text, "unknown revision"), strings.Contains(text, "ambiguous argument 'HEAD'"):
-		return fault.New(fault.Usage, "git commit", "%s has no commit yet", root)
-	}
-	return fault.New(fault.Machine, "see what git says there: git -C "+root+" status", "%w", fmt.Errorf("read the checkout: %w", err))
 }

@@ -1,5 +1,6 @@
 // Package settings reads what the user set in the environment: the one place
-// that does, but for GITHUB_TOKEN, which only internal/fetch is to see.
+// that does, but for secrets, which only the packages are to see that need
+// them: tokens internal/fetch and internal/publish, keys internal/sign.
 // [Table] documents it; the README prints that table.
 package settings
 
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"bzmage/internal/arch"
 	"bzmage/internal/ccache"
@@ -34,8 +36,9 @@ type Settings struct {
 	Offline      bool   // nothing is asked of any network
 	CI           bool   // a missing tool is a failure, output is plain
 	NoColor      bool
-	CoverageMin  *float64 // percent of the series' lines; nil: what the flavour asks for
-	Sharing      Sharing  // ccache and a farm
+	CoverageMin  *float64   // percent of the series' lines; nil: what the flavour asks for
+	Sharing      Sharing    // ccache and a farm
+	Time         *time.Time // what is built says it was built then; nil: at the newest patch's date
 }
 
 // Row documents one setting.
@@ -59,8 +62,13 @@ func Table() []Row {
 		{"VERIFY_SHELL", "1", "not set", "after the checks, a shell in the guest; on a terminal, with one ARCH"},
 		{"BENCH_RUN", "a regular expression", "all rows", "measures these rows of mage bench only"},
 		{"BENCH_COUNT", "1 to 100", "3; 1 of what takes minutes", "how often mage bench measures each row"},
+		{"SOURCE_DATE_EPOCH", "seconds since 1970", "the newest patch's date", "what is built says that it was built then"},
+		{"SIGN_KEY", "a key, or the file of one", "none", "signs releases: OpenPGP, minisign or SSH"},
+		{"SIGN_KEY_PASSWORD", "its password", "none", "unlocks `SIGN_KEY`"},
+		{"PUBLISH_TO", "github:owner/name or gitlab:group/name", "where the pipeline runs, or origin", "where releases and proposals go"},
 		{"OFFLINE", "1", "not set", "ask no network for a source: the cache, KERNEL_SOURCE and installed packages only"},
-		{"GITHUB_TOKEN", "a token", "none", "asks GitHub with a higher rate limit"},
+		{"GITHUB_TOKEN", "a token", "none", "publishes to GitHub; asks it with a higher rate limit"},
+		{"GITLAB_TOKEN", "a token", "CI_JOB_TOKEN", "publishes to GitLab"},
 		{"XDG_CACHE_HOME", "a folder", "~/.cache", "downloads lie in bzmage/ below it"},
 		{"CI", "true", "not set", "plain output; a tool that is missing fails a test"},
 		{"NO_COLOR", "anything", "not set", "no colours on a terminal"},
@@ -91,6 +99,9 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	}
 	var err error
 	if s.Offline, err = readOffline(getenv("OFFLINE")); err != nil {
+		return s, err
+	}
+	if s.Time, err = readTime(getenv("SOURCE_DATE_EPOCH")); err != nil {
 		return s, err
 	}
 	if s.CoverageMin, err = readCoverage(getenv("PATCH_COVERAGE_MIN"), s, file); err != nil {

@@ -80,7 +80,7 @@ func Table(archs []arch.Arch, tc toolchain.Toolchain) []Tool {
 	for _, a := range archs {
 		list = append(list, Tool{Name: a.QEMU, For: a.Name + " guests", Use: ForBoot, Min: "5.0", Packages: a.Emulator})
 	}
-	return append(list, ForBench()...)
+	return append(append(list, ForBench()...), ForReproduce()...)
 }
 
 // compilers returns the compilers of a toolchain and what goes with them. The
