@@ -18,6 +18,8 @@ import (
 	_ "bzmage/internal/target/release"
 	// mage:import series
 	_ "bzmage/internal/target/series"
+	// mage:import update
+	_ "bzmage/internal/target/update"
 	// mage:import verify
 	_ "bzmage/internal/target/verify"
 )

@@ -35,6 +35,7 @@ const (
 	Uncovered               // the checks run too little of the series
 	Unproved                // a release is not what it says, or nothing proves it
 	NotSame                 // a second build gave other bytes
+	Outdated                // a pinned release is not what to build any more
 	Interrupted             // the user or the pipeline stopped the run
 )
 
@@ -68,6 +69,7 @@ func Kinds() []Row {
 		{Uncovered, 17, "uncovered", "the checks pass, and run less of the series than is asked for"},
 		{Unproved, 18, "unproved", "a release is not what it says it is, or nothing proves it"},
 		{NotSame, 19, "not-reproducible", "a second build, elsewhere and otherwise, gave other bytes"},
+		{Outdated, 20, "outdated", "a pinned line has a newer release, is at its end of life or was withdrawn"},
 		{Interrupted, 130, "interrupted", "stopped by Ctrl-C, SIGINT or SIGTERM"},
 	}
 }

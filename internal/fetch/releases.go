@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 
 	"github.com/hashicorp/go-version"
 
@@ -73,18 +75,46 @@ func Releases(ctx context.Context, p Params) ([]Known, error) {
 // Listed returns the releases in kernel.org's signed list that belong to the
 // line.
 func Listed(ctx context.Context, p Params) ([]string, error) {
+	sums, err := Sums(ctx, p)
+	return slices.Collect(maps.Keys(sums)), err
+}
+
+// Sums returns the releases of the line in kernel.org's signed list, each with
+// the sha256 of its .tar.xz.
+func Sums(ctx context.Context, p Params) (map[string]string, error) {
 	f := newFetcher(p)
 	sums, _, err := f.signedList(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var all []string
-	for name := range sums {
+	all := map[string]string{}
+	for name, sum := range sums {
 		if m := reArchive.FindStringSubmatch(name); m != nil && f.Line.Check(m[1]) == nil {
-			all = append(all, m[1])
+			all[m[1]] = sum
 		}
 	}
 	return all, nil
+}
+
+// Packaged returns the newest release of the line that the distribution has as
+// a package; empty: the line takes none. Installed or not, apt's lists are
+// asked, which are as old as the last apt-get update.
+func Packaged(ctx context.Context, p Params) (string, error) {
+	f := newFetcher(p)
+	list, err := f.sources()
+	if err != nil || f.Line.Accept == "" {
+		return "", err
+	}
+	for _, n := range list {
+		if s, ok := n.source.(*packageSource); ok {
+			v, err := s.candidate(ctx)
+			if err != nil {
+				return "", err
+			}
+			return upstream(v)
+		}
+	}
+	return "", nil
 }
 
 var reArchive = regexp.MustCompile(`^linux-([0-9]{1,3}\.[0-9]{1,4}(?:\.[0-9]{1,4})?)\.tar\.xz$`)
