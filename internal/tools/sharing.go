@@ -22,13 +22,18 @@ func FarmClient(name string) Tool {
 	return t
 }
 
-// PackageTests are the programs that look at packages and install them. A
-// laptop does without those of another distribution.
+// PackageTests are the programs that look at packages and install them, and
+// those that verify signatures. A laptop does without those of another
+// distribution.
 func PackageTests() []Tool {
-	test := func(name string) Tool {
-		return Tool{Name: name, For: "mage test", Use: Wanted, Packages: same(name)}
+	test := func(name, deb, rpm string, version ...string) Tool {
+		return Tool{Name: name, For: "mage test", Use: Wanted, Version: version, Packages: map[string]string{APT: deb, DNF: rpm, Pacman: rpm, Zypper: rpm}}
 	}
-	return []Tool{test("dpkg"), test("rpm"), test("zstd")}
+	return []Tool{
+		test("dpkg", "dpkg", "dpkg"), test("rpm", "rpm", "rpm"), test("zstd", "zstd", "zstd"),
+		test("gpgv", "gpgv", "gnupg2"), test("minisign", "minisign", "minisign", "-v"),
+		test("ssh", "openssh-client", "openssh", "-V"), // ssh-keygen, which has no version to print
+	}
 }
 
 // SharingTests are the programs that the tests of ccache and of farms run. A
