@@ -2,9 +2,6 @@ package publish
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,21 +20,25 @@ const maxRelease = 64 << 30
 // be empty; wanted chooses files, nil takes all. What the files are is for the
 // caller to prove.
 func Download(ctx context.Context, h Host, tag, dir string, wanted func(name string) bool) (*Release, error) {
-	r, err := h.Find(ctx, tag)
+	r, err := retry(ctx, waitsOf(h.Name(), h), func() (*Release, error) { return h.Find(ctx, tag) })
 	if err != nil {
 		return nil, err
 	}
 	if r == nil || r.Draft {
 		return nil, fault.New(fault.Usage, "look at the tags that are published", "%s has published no release of tag %s", h.Name(), tag)
 	}
-	left := int64(maxRelease)
+	left, seen := int64(maxRelease), map[string]bool{}
 	for _, a := range r.Assets {
 		if !reName.MatchString(a.Name) {
-			return nil, fault.New(fault.Unproved, "", "a file of the release has the name %.100q", a.Name)
+			return nil, fault.New(fault.Unproved, "", "a file of the release has the name %q", shown(a.Name))
 		}
 		if wanted != nil && !wanted(a.Name) {
 			continue
 		}
+		if seen[a.Name] {
+			return nil, fault.New(fault.Unproved, "", "the release has two files %s", a.Name)
+		}
+		seen[a.Name] = true
 		if left -= a.Size; a.Size < 0 || left < 0 {
 			return nil, fault.New(fault.Unproved, "", "the release has more than %d GB", maxRelease>>30)
 		}
@@ -48,20 +49,9 @@ func Download(ctx context.Context, h Host, tag, dir string, wanted func(name str
 	return r, nil
 }
 
-// tries is how often a download is begun anew.
-const tries = 4
-
 func download(ctx context.Context, h Host, r *Release, a Asset, to string) error {
-	var w waits
-	for n := 1; ; n++ {
-		err := once(ctx, h, r, a, to)
-		if err == nil || n == tries || final(err) {
-			return err
-		}
-		if err := w.before(ctx, h.Name(), err); err != nil {
-			return err
-		}
-	}
+	_, err := retry(ctx, waitsOf(h.Name(), h), func() (bool, error) { return true, once(ctx, h, r, a, to) })
+	return err
 }
 
 func once(ctx context.Context, h Host, r *Release, a Asset, to string) error {
@@ -69,14 +59,14 @@ func once(ctx context.Context, h Host, r *Release, a Asset, to string) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close() // only read
 	f, err := os.Create(to)
 	if err != nil {
+		_ = body.Close() // nothing was read
 		return fault.New(fault.Machine, "free some disk space", "download a release: %w", err)
 	}
-	n, err := io.Copy(f, io.LimitReader(body, a.Size+1))
-	if err = errors.Join(err, f.Close()); err != nil || n != a.Size {
-		return &Temporary{Err: fmt.Errorf("download %s: %d of %d bytes: %w", a.Name, n, a.Size, orShort(err))}
+	err = copyAsset(ctx, f, body, a)
+	if e := f.Close(); e != nil && err == nil {
+		err = fault.New(fault.Machine, "free some disk space", "download a release: %w", e)
 	}
-	return nil
+	return err
 }

@@ -52,7 +52,7 @@ func newLab(t *testing.T) *lab {
 
 func (l *lab) connect(token string) publish.Host {
 	l.t.Helper()
-	g, err := publish.NewGitHub(publish.GitHubParams{Repository: "owner/name", API: l.server.API(), Token: token, Timeout: 5 * time.Second})
+	g, err := publish.NewGitHub(publish.GitHubParams{Repository: "owner/name", API: l.server.API(), Token: token, Quiet: 5 * time.Second})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -101,14 +101,14 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := l.publish()
-	if err != nil || res.Kept || res.Uploaded != 6 || res.URL == "" {
+	if err != nil || res.Kept || len(res.Uploaded) != 6 || res.URL == "" {
 		t.Errorf("%+v, %v", res, err)
 	}
 	l.wantRelease("first")
 	before := l.server.Requests()
 	l.params.Files[5].SHA256 = strings.Repeat("0", 64) // another run signs anew
 	res, err = l.publish()
-	if err != nil || !res.Kept || res.Uploaded != 0 {
+	if err != nil || !res.Kept || len(res.Uploaded) != 0 {
 		t.Errorf("again: %+v, %v", res, err)
 	}
 	if n := l.server.Requests() - before; n > 20 {
@@ -171,7 +171,7 @@ func TestDraftIsFinished(t *testing.T) {
 		{Name: "old.deb", State: "uploaded", Body: []byte("x")},
 	}})
 	res, err := l.publish()
-	if err != nil || res.Uploaded != 5 || res.Found != 1 || res.Removed != 4 {
+	if err != nil || len(res.Uploaded) != 5 || len(res.Reused) != 1 || len(res.Replaced) != 4 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	l.wantRelease("a draft")

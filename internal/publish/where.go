@@ -18,29 +18,52 @@ type Place struct {
 // reRemote finds host and path in the address of a git remote, of https or ssh.
 var reRemote = regexp.MustCompile(`^(?:https?://|ssh://)?(?:[^@/]+@)?([^:/]+)(?::\d+)?[:/](.+?)(?:\.git)?/?$`)
 
+// site is a kind of host.
+type site struct {
+	kind   string // in PUBLISH_TO, before the colon
+	domain string // of the one that all know; a remote there says where to publish
+	ci     string // the variable that is true in its pipelines
+	path   string // the variable that names the repository there
+	open   func(getenv func(string) string, path string) (Place, error)
+}
+
+func sites() []site {
+	return []site{
+		{"github", "github.com", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", openGitHub},
+		{"gitlab", "gitlab.com", "GITLAB_CI", "CI_PROJECT_PATH", openGitLab},
+	}
+}
+
 // Open returns the place: what PUBLISH_TO says; else where the pipeline runs;
 // else the remote origin, if that is at github.com or gitlab.com. Tokens come
 // from the environment too, and stay in the place.
 func Open(getenv func(string) string, origin string) (Place, error) {
-	kind, path, ok := strings.Cut(getenv("PUBLISH_TO"), ":")
-	switch {
-	case ok && (kind == "github" || kind == "gitlab"):
-	case getenv("PUBLISH_TO") != "":
-		return Place{}, fault.New(fault.Usage, "PUBLISH_TO=github:owner/name", "PUBLISH_TO is neither github:owner/name nor gitlab:group/name")
-	case getenv("GITHUB_ACTIONS") == "true":
-		kind, path = "github", getenv("GITHUB_REPOSITORY")
-	case getenv("GITLAB_CI") == "true":
-		kind, path = "gitlab", getenv("CI_PROJECT_PATH")
-	default:
-		m := reRemote.FindStringSubmatch(origin)
-		if m == nil || m[1] != "github.com" && m[1] != "gitlab.com" {
-			return Place{}, fault.New(fault.Usage, "PUBLISH_TO=github:owner/name or gitlab:group/name", "where to publish is not known: PUBLISH_TO is not set, and the remote origin is neither at github.com nor at gitlab.com")
+	const hint = "PUBLISH_TO=github:owner/name or gitlab:group/name"
+	if to := getenv("PUBLISH_TO"); to != "" {
+		kind, path, _ := strings.Cut(to, ":")
+		for _, s := range sites() {
+			if s.kind == kind {
+				return s.open(getenv, path)
+			}
 		}
-		kind, path = strings.TrimSuffix(m[1], ".com"), m[2]
+		return Place{}, fault.New(fault.Usage, hint, "PUBLISH_TO is neither github:owner/name nor gitlab:group/name")
 	}
-	if kind == "gitlab" {
-		return openGitLab(getenv, path)
+	for _, s := range sites() {
+		if getenv(s.ci) == "true" {
+			return s.open(getenv, getenv(s.path))
+		}
 	}
+	if m := reRemote.FindStringSubmatch(origin); m != nil {
+		for _, s := range sites() {
+			if strings.EqualFold(m[1], s.domain) {
+				return s.open(getenv, m[2])
+			}
+		}
+	}
+	return Place{}, fault.New(fault.Usage, hint, "where to publish is not known: PUBLISH_TO is not set, and the remote origin is neither at github.com nor at gitlab.com")
+}
+
+func openGitHub(getenv func(string) string, path string) (Place, error) {
 	token := getenv("GITHUB_TOKEN")
 	if token == "" {
 		token = getenv("GH_TOKEN")
@@ -49,17 +72,14 @@ func Open(getenv func(string) string, origin string) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	return Place{Host: g, Requests: g, Kind: kind, Web: strings.TrimSuffix(webOf(getenv("GITHUB_SERVER_URL"), "https://github.com"), "/") + "/" + path}, nil
-}
-
-func webOf(said, usual string) string {
-	if said != "" {
-		return said
+	web := getenv("GITHUB_SERVER_URL")
+	if web == "" {
+		web = "https://github.com"
 	}
-	return usual
+	return Place{Host: g, Requests: g, Kind: "github", Web: strings.TrimSuffix(web, "/") + "/" + path}, nil
 }
 
 // openGitLab is in gitlab.go.
-func openGitLab(getenv func(string) string, path string) (Place, error) {
+func openGitLab(func(string) string, string) (Place, error) {
 	return Place{}, fault.New(fault.Usage, "PUBLISH_TO=github:owner/name", "publishing to GitLab is not there yet")
 }
