@@ -38,6 +38,9 @@ func Download(ctx context.Context, h Host, tag, dir string, wanted func(name str
 		if seen[a.Name] {
 			return nil, fault.New(fault.Unproved, "", "the release has two files %s", a.Name)
 		}
+		if !a.Whole {
+			return nil, fault.New(fault.Unproved, "", "%s is not whole at %s", a.Name, h.Name())
+		}
 		seen[a.Name] = true
 		if left -= a.Size; a.Size < 0 || left < 0 {
 			return nil, fault.New(fault.Unproved, "", "the release has more than %d GB", maxRelease>>30)

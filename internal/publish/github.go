@@ -215,9 +215,17 @@ func (g *GitHub) Upload(ctx context.Context, r *Release, name string, f *os.File
 	return asset(a), nil
 }
 
-// Remove implements [Host].
-func (g *GitHub) Remove(ctx context.Context, _ *Release, a Asset) error {
-	_, err := g.client.Repositories.DeleteReleaseAsset(ctx, g.owner, g.repo, number(a.ID))
+// Remove implements [Host]. Somebody else may have published the draft since it
+// was looked at: then nothing is removed, and the next look judges it.
+func (g *GitHub) Remove(ctx context.Context, r *Release, a Asset) error {
+	now, _, err := g.client.Repositories.GetRelease(ctx, g.owner, g.repo, number(r.ID))
+	if err != nil {
+		return g.explain("look at the draft", err)
+	}
+	if !now.GetDraft() {
+		return &Temporary{Err: fmt.Errorf("%s: somebody has published %s meanwhile", g.Name(), r.Tag)}
+	}
+	_, err = g.client.Repositories.DeleteReleaseAsset(ctx, g.owner, g.repo, number(a.ID))
 	if err != nil && status(err) != http.StatusNotFound {
 		return g.explain("remove "+shown(a.Name), err)
 	}

@@ -1,360 +1,286 @@
 package publish_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
+
+	"github.com/sirupsen/logrus"
 
 	"bzmage/internal/fault"
 	"bzmage/internal/publish"
 	"bzmage/internal/testhost"
 )
 
-const (
-	tag    = "v6.1.192-bzmage"
-	commit = "0123456789012345678901234567890123456789"
-)
-
-// lab is a server, a host that talks to it, and files to publish.
-type lab struct {
-	t      *testing.T
-	server *testhost.GitHub
-	host   publish.Host
-	params publish.Params
-}
-
-func newLab(t *testing.T) *lab {
-	t.Helper()
-	s := testhost.NewGitHub()
-	t.Cleanup(s.Close)
-	s.Tags[tag] = commit
-	l := &lab{t: t, server: s}
-	l.params = publish.Params{
-		Description: publish.Description{Tag: tag, Commit: commit, Title: "linux", Notes: "notes"}, Dir: t.TempDir(),
-		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-	}
-	for i := range 5 {
-		l.add(fmt.Sprintf("file-%d.tar.zst", i), strings.Repeat("content ", 100*i+1), false)
-	}
-	l.add("SHA256SUMS.asc", "a signature", true)
-	l.host = l.connect(s.Token)
-	return l
-}
-
-func (l *lab) connect(token string) publish.Host {
-	l.t.Helper()
-	g, err := publish.NewGitHub(publish.GitHubParams{Repository: "owner/name", API: l.server.API(), Token: token, Quiet: 5 * time.Second})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return g
-}
-
-func (l *lab) add(name, text string, run bool) {
-	if err := os.WriteFile(filepath.Join(l.params.Dir, name), []byte(text), 0o644); err != nil {
-		l.t.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte(text))
-	l.params.Files = append(l.params.Files, publish.File{Name: name, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:]), Run: run})
-	l.server.Expected = append(l.server.Expected, name)
-}
-
-// wantRelease sees that there is one release, published, with our files, and
-// that no rule was broken on the way.
-func (l *lab) wantRelease(what string) {
-	l.t.Helper()
-	all := l.server.Releases()
-	if len(all) != 1 || all[0].Draft || all[0].Tag != tag || all[0].Body != "notes" {
-		l.t.Errorf("%s: %d releases: %+v", what, len(all), all)
-		return
-	}
-	if len(all[0].Assets) != len(l.params.Files) {
-		l.t.Errorf("%s: %d files", what, len(all[0].Assets))
-	}
-	for _, a := range all[0].Assets {
-		want, err := os.ReadFile(filepath.Join(l.params.Dir, a.Name))
-		if err != nil || string(want) != string(a.Body) || a.State != "uploaded" {
-			l.t.Errorf("%s: %s is not what was sent", what, a.Name)
-		}
-	}
-	if broken := l.server.Broken(); len(broken) > 0 {
-		l.t.Errorf("%s: %v", what, broken)
-	}
-}
-
-func (l *lab) publish() (publish.Result, error) {
-	return publish.Publish(l.t.Context(), l.host, l.params)
-}
-
 func TestPublish(t *testing.T) {
-	l := newLab(t)
-	if err := l.host.Preflight(t.Context(), tag, commit); err != nil {
-		t.Fatal(err)
-	}
-	res, err := l.publish()
-	if err != nil || res.Kept || len(res.Uploaded) != 6 || res.URL == "" {
-		t.Errorf("%+v, %v", res, err)
-	}
-	l.wantRelease("first")
-	before := l.server.Requests()
-	l.params.Files[5].SHA256 = strings.Repeat("0", 64) // another run signs anew
-	res, err = l.publish()
-	if err != nil || !res.Kept || len(res.Uploaded) != 0 {
-		t.Errorf("again: %+v, %v", res, err)
-	}
-	if n := l.server.Requests() - before; n > 20 {
-		t.Errorf("%d requests to see that nothing is to be done", n)
-	}
-	dir := t.TempDir()
-	if _, err := publish.Download(t.Context(), l.connect(""), tag, dir, nil); err != nil {
-		t.Error(err)
-	}
-	if list, err := os.ReadDir(dir); err != nil || len(list) != 6 {
-		t.Errorf("downloaded: %v, %v", list, err)
+	for name, enterprise := range map[string]bool{"github.com": false, "Enterprise": true} {
+		l := newLab(t)
+		if enterprise {
+			l.server.Split = false
+			l.host = l.connect(l.server.Token, func(p *publish.GitHubParams) { p.API, p.Upload = l.server.API(), "" })
+		}
+		if err := l.host.Preflight(t.Context(), tag, commit); err != nil {
+			t.Fatal(err)
+		}
+		var done, all int64
+		l.params.Progress = func(d, a int64) { done, all = d, a }
+		res, err := l.publish()
+		if err != nil || res.Kept || len(res.Uploaded) != 4 || res.URL != "https://github.com/owner/name/releases/tag/"+tag || res.Bytes != all {
+			t.Errorf("%s: %+v, %v", name, res, err)
+		}
+		if done != all || all == 0 {
+			t.Errorf("%s: %d of %d bytes", name, done, all)
+		}
+		l.wantRelease(name, 0)
+		// Another run signs anew, and finds nothing to do.
+		l.params.Files[3].SHA256 = strings.Repeat("0", 64)
+		l.server.Break(nil)
+		if res, err = l.publish(); err != nil || !res.Kept || len(res.Uploaded)+len(res.Replaced) != 0 {
+			t.Errorf("%s again: %+v, %v", name, res, err)
+		}
+		if n := l.server.Requests(); n > 12 {
+			t.Errorf("%d requests to see that nothing is to be done", n)
+		}
+		l.wantRelease("again", 0)
 	}
 }
 
 // TestPublishedIsKept refuses another release of a tag, and touches nothing.
 func TestPublishedIsKept(t *testing.T) {
-	for name, change := range map[string]func(l *lab){
-		"another file":     func(l *lab) { l.params.Files[1].SHA256 = strings.Repeat("0", 64) },
-		"a file more":      func(l *lab) { l.add("more", "x", false) },
-		"a file less":      func(l *lab) { l.params.Files = l.params.Files[1:] },
-		"another commit":   func(l *lab) { l.params.Commit = strings.Repeat("f", 40) },
-		"no run's file":    func(l *lab) { l.add("SHA256SUMS.sig", "x", true) },
-		"the tag is moved": func(l *lab) { l.server.Tags[tag] = strings.Repeat("e", 40) },
+	for name, tt := range map[string]struct {
+		change func(l *lab)
+		want   string
+	}{
+		"another file":     {func(l *lab) { l.params.Files[1].SHA256 = strings.Repeat("0", 64) }, "file-1.tar.zst is another one"},
+		"another size":     {func(l *lab) { l.params.Files[1].Size++ }, "file-1.tar.zst is another one"},
+		"a file more":      {func(l *lab) { l.add("more", "x", false) }, "more is not there"},
+		"a file less":      {func(l *lab) { l.params.Files = l.params.Files[1:] }, "file-0.tar.zst is none of ours"},
+		"another commit":   {func(l *lab) { l.params.Commit = strings.Repeat("f", 40) }, "its tag is commit 0123456789"},
+		"no run's file":    {func(l *lab) { l.add("SHA256SUMS.sig", "x", true) }, "SHA256SUMS.sig is not there"},
+		"the tag is moved": {func(l *lab) { l.server.Tags[tag] = strings.Repeat("e", 40) }, "its tag is commit eeee"},
+		"a way that lies":  {func(l *lab) { l.server.Spoil("file-2.tar.zst") }, "file-2.tar.zst is another one"},
 	} {
 		l := newLab(t)
 		if _, err := l.publish(); err != nil {
 			t.Fatal(err)
 		}
-		before := l.server.Releases()
-		change(l)
+		before := l.server.State().Releases
+		tt.change(l)
 		l.server.Expected = nil
 		_, err := l.publish()
-		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "another release") {
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "another release of tag "+tag) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(fault.HintOf(err), "new tag") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if after := l.server.Releases(); len(after) != 1 || len(after[0].Assets) != len(before[0].Assets) || len(l.server.Broken()) > 0 {
+		after := l.server.State().Releases
+		if len(after) != 1 || len(after[0].Files) != len(before[0].Files) || len(l.server.Broken()) > 0 {
 			t.Errorf("%s: it was touched: %v", name, l.server.Broken())
 		}
 	}
 }
 
 // TestDraftIsFinished goes on with what an earlier run left: right, cut short,
-// of another size, other bytes, not ours; and a second draft of the same tag.
+// of another size, other bytes, not ours; and leaves a younger draft alone.
 func TestDraftIsFinished(t *testing.T) {
 	l := newLab(t)
-	body := func(i int) []byte {
-		text, err := os.ReadFile(filepath.Join(l.params.Dir, l.params.Files[i].Name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	same := slices.Clone(body(2))
+	l.add("file-4", "one more", false)
+	same := slices.Clone(l.body(2))
 	same[0] ^= 1
-	l.server.Put(testhost.Release{Tag: tag, Draft: true, Assets: []*testhost.Asset{
-		{Name: "file-0.tar.zst", State: "uploaded", Body: body(0)},
+	l.server.Put(testhost.Release{Tag: "v5", Draft: true})
+	l.server.Put(testhost.Release{Tag: tag, Draft: true, Body: "old notes", Assets: []*testhost.Asset{
+		{Name: "file-0.tar.zst", State: "uploaded", Body: l.body(0)},
 		{Name: "file-1.tar.zst", State: "starter"},
 		{Name: "file-2.tar.zst", State: "uploaded", Body: same},
-		{Name: "file-3.tar.zst", State: "uploaded", Body: body(3)[1:]},
+		{Name: "SHA256SUMS.asc", State: "uploaded", Body: l.body(3)[1:]},
 		{Name: "old.deb", State: "uploaded", Body: []byte("x")},
 	}})
+	l.server.Put(testhost.Release{Tag: tag, Draft: true})
+	for i := range 5 {
+		l.server.Put(testhost.Release{Tag: "v" + strings.Repeat("1", i+1), Draft: true}) // a second page
+	}
 	res, err := l.publish()
-	if err != nil || len(res.Uploaded) != 5 || len(res.Reused) != 1 || len(res.Replaced) != 4 {
+	if err != nil || len(res.Uploaded) != 4 || !slices.Equal(res.Reused, []string{"file-0.tar.zst"}) || len(res.Replaced) != 4 {
 		t.Errorf("%+v, %v", res, err)
 	}
-	l.wantRelease("a draft")
+	l.wantRelease("a draft", 7)
 }
 
-// TestFaults breaks each request of a publication in each way, and ends a run
-// at each: whatever came of the first run, the next ends in one release.
-func TestFaults(t *testing.T) {
-	whole := newLab(t)
-	if _, err := whole.publish(); err != nil {
+// TestBothAtOnce publishes twice at the same time: one release comes of it.
+func TestBothAtOnce(t *testing.T) {
+	for range 5 {
+		l := newLab(t)
+		var g sync.WaitGroup
+		for range 2 {
+			g.Go(func() {
+				if _, err := publish.Publish(t.Context(), l.connect(l.server.Token), l.params); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		g.Wait()
+		l.wantRelease("both", len(l.server.Releases())-1)
+	}
+}
+
+// TestRemoveOfPublished takes nothing away from what somebody has published
+// since it was looked at.
+func TestRemoveOfPublished(t *testing.T) {
+	l := newLab(t)
+	l.server.Expected = nil
+	l.server.Put(testhost.Release{Tag: tag, Draft: true, Assets: []*testhost.Asset{{Name: "a", State: "uploaded", Body: []byte("x")}}})
+	r, err := l.host.Find(t.Context(), tag)
+	if err != nil || len(r.Assets) != 1 {
+		t.Fatal(r, err)
+	}
+	if _, err := l.host.Publish(t.Context(), r, l.params.Description); err != nil {
 		t.Fatal(err)
 	}
-	last := whole.server.Requests()
-	if last < 15 {
-		t.Fatalf("only %d requests", last)
-	}
-	for at := 1; at <= last; at++ {
-		for _, mode := range testhost.Modes() {
-			l := newLab(t)
-			l.server.Break(func(n int, _ *http.Request) testhost.Mode {
-				if n == at {
-					return mode
-				}
-				return testhost.Answer
-			})
-			name := fmt.Sprintf("request %d, mode %d", at, mode)
-			if _, err := l.publish(); err != nil {
-				t.Errorf("%s: a run did not get over it: %v", name, err)
-			}
-			l.wantRelease(name)
-		}
-		l := newLab(t)
-		ctx, kill := context.WithCancel(t.Context())
-		l.server.Break(func(n int, _ *http.Request) testhost.Mode {
-			if n == at {
-				kill()
-			}
-			return testhost.Answer
-		})
-		if _, err := publish.Publish(ctx, l.host, l.params); err != nil && ctx.Err() == nil {
-			t.Error(err)
-		}
-		kill()
-		l.server.Break(nil)
-		if _, err := l.publish(); err != nil {
-			t.Errorf("killed at %d: %v", at, err)
-		}
-		l.wantRelease(fmt.Sprintf("killed at %d", at))
+	err = l.host.Remove(t.Context(), r, r.Assets[0])
+	var temporary *publish.Temporary
+	if !errors.As(err, &temporary) || len(l.server.Releases()[0].Assets) != 1 {
+		t.Errorf("%v", err)
 	}
 }
 
-// TestAlwaysBroken ends in an error after a bounded number of requests, and
-// nothing of it in the open.
-func TestAlwaysBroken(t *testing.T) {
-	for _, mode := range testhost.Modes() {
-		l := newLab(t)
-		l.server.Break(func(_ int, r *http.Request) testhost.Mode {
-			if strings.Contains(r.URL.RawQuery, "file-3") {
-				return mode
-			}
-			return testhost.Answer
-		})
-		if _, err := l.publish(); mode == testhost.Lost {
-			if err != nil {
-				t.Errorf("the file was there each time: %v", err)
-			}
-		} else if fault.KindOf(err) != fault.Machine || len(l.server.Releases()) != 1 || !l.server.Releases()[0].Draft {
-			t.Errorf("mode %d: %v, %+v", mode, err, l.server.Releases())
-		}
-		l.server.Break(nil)
-		if _, err := l.publish(); err != nil {
-			t.Error(err)
-		}
-		l.wantRelease("when it works again")
+// TestLag makes one draft, though the list does not show it at first.
+func TestLag(t *testing.T) {
+	l := newLab(t)
+	l.server.Lag = 3
+	if _, err := l.publish(); err != nil {
+		t.Error(err)
 	}
-}
-
-func TestPreflight(t *testing.T) {
-	for name, tt := range map[string]struct {
-		token  func(*lab) string
-		change func(*lab)
-		want   string
-	}{
-		"no token":      {func(*lab) string { return "" }, nil, "GITHUB_TOKEN is not set"},
-		"a bad token":   {func(*lab) string { return "ghp_s3cretbad" }, nil, "does not accept"},
-		"a reader":      {func(l *lab) string { return l.server.Reader }, nil, "may not publish"},
-		"no tag":        {nil, func(l *lab) { delete(l.server.Tags, tag) }, "has no tag"},
-		"another tag":   {nil, func(l *lab) { l.server.Tags[tag] = strings.Repeat("f", 40) }, "is commit ffff"},
-		"an old museum": {nil, func(l *lab) { l.server.Archived = true }, "archived"},
-		"a proxy that tells": {nil, func(l *lab) {
-			l.server.Break(func(int, *http.Request) testhost.Mode { return testhost.Error502 })
-		}, "502"},
-	} {
-		l := newLab(t)
-		host := l.host
-		if tt.token != nil {
-			host = l.connect(tt.token(l))
-		}
-		if tt.change != nil {
-			tt.change(l)
-		}
-		err := host.Preflight(t.Context(), tag, commit)
-		if err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", name, err)
-		} else if strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: the token is told: %v", name, err)
-		}
-	}
+	l.wantRelease("lag", 0)
 }
 
 // TestLimits refuses what no host takes before it makes anything.
 func TestLimits(t *testing.T) {
+	for want, change := range map[string]func(*publish.Params){
+		"has 2147483648 bytes":     func(p *publish.Params) { p.Files[0].Size = 2 << 30 },
+		"has 0 bytes":              func(p *publish.Params) { p.Files[0].Size = 0 },
+		"1 to 1000 files, not 0":   func(p *publish.Params) { p.Files = nil },
+		"1 to 1000 files, not 100": func(p *publish.Params) { p.Files = make([]publish.File, 1001) },
+		"under another name":       func(p *publish.Params) { p.Files[0].Name = "linux_6.2~rc1.deb" },
+		"twice":                    func(p *publish.Params) { p.Files[0].Name = p.Files[1].Name },
+	} {
+		l := newLab(t)
+		change(&l.params)
+		if _, err := l.publish(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+		if l.server.Requests() != 0 {
+			t.Errorf("%s: the host was asked", want)
+		}
+	}
+}
+
+// TestRenamed ends at once where the host gives a file another name: it would
+// be sent for ever.
+func TestRenamed(t *testing.T) {
 	l := newLab(t)
-	l.params.Files[0].Size = 2 << 30
-	if _, err := l.publish(); fault.KindOf(err) != fault.Usage {
-		t.Error(err)
+	l.server.Mangle = func(name string) string { return "\x1b[31m" + name }
+	_, err := l.publish()
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "published file-") || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("%v", err)
 	}
-	if l.server.Requests() != 0 {
-		t.Error("the host was asked")
-	}
-	l = newLab(t)
+}
+
+// TestChangedFile notices a file that is written to while it is published.
+func TestChangedFile(t *testing.T) {
+	l := newLab(t)
 	if err := os.WriteFile(filepath.Join(l.params.Dir, "file-1.tar.zst"), []byte("another"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.publish(); err == nil || !strings.Contains(err.Error(), "was changed") {
 		t.Error(err)
 	}
-}
-
-// TestLimitIsObeyed waits as long as the host asks for, and not for ever.
-func TestLimitIsObeyed(t *testing.T) {
-	for after, wait := range map[string]time.Duration{"7": 7 * time.Second, "3600": time.Hour} {
-		l := newLab(t)
-		l.server.After = after
-		l.server.Break(func(n int, _ *http.Request) testhost.Mode {
-			if n == 3 {
-				return testhost.Limit
+	// It is sent as it was, and changed in place before it is read again.
+	l = newLab(t)
+	body := bytes.ToUpper(l.body(1))
+	l.params.Parallel = 1
+	l.host = l.connect(l.server.Token, func(p *publish.GitHubParams) {})
+	l.server.Break(func(_ int, r *http.Request) testhost.Mode {
+		if r.URL.Query().Get("name") == "file-1.tar.zst" {
+			if err := os.WriteFile(filepath.Join(l.params.Dir, "file-1.tar.zst"), body, 0o644); err != nil {
+				t.Error(err)
 			}
-			return testhost.Answer
-		})
-		stop := errors.New("enough")
-		var waited time.Duration
-		l.params.Wait = func(_ context.Context, d time.Duration) error {
-			waited = d
-			return stop
+			return testhost.Error500 // the next sending is of other bytes
 		}
-		if _, err := l.publish(); !errors.Is(err, stop) || waited < wait || waited > wait+4*time.Second {
-			t.Errorf("Retry-After %s: waited %s: %v", after, waited, err)
-		}
-	}
-	l := newLab(t)
-	l.server.After = "7200"
-	l.server.Break(func(int, *http.Request) testhost.Mode { return testhost.Limit })
-	if _, err := l.publish(); fault.KindOf(err) != fault.Machine || !strings.Contains(err.Error(), "asks to wait for 2h") {
-		t.Errorf("two hours: %v", err)
+		return testhost.Answer
+	})
+	if _, err := l.publish(); fault.KindOf(err) != fault.Machine || !strings.Contains(err.Error(), "was changed") || !l.server.Releases()[0].Draft {
+		t.Error(err)
 	}
 }
 
-func TestOpen(t *testing.T) {
-	for name, tt := range map[string]struct {
-		env    map[string]string
-		origin string
-		want   string // the place, or what the error says
-	}{
-		"said":             {map[string]string{"PUBLISH_TO": "github:a/b", "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "c/d"}, "", "GitHub a/b"},
-		"Actions":          {map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "c/d"}, "https://github.com/e/f", "GitHub c/d"},
-		"origin by https":  {nil, "https://github.com/e/f.git", "GitHub e/f"},
-		"origin by ssh":    {nil, "git@github.com:e/f.git", "GitHub e/f"},
-		"origin by ssh://": {nil, "ssh://git@github.com/e/f", "GitHub e/f"},
-		"elsewhere":        {nil, "https://example.org/e/f", "is not known"},
-		"like it":          {nil, "https://evilgithub.com/e/f", "is not known"},
-		"a path":           {nil, "/srv/git/f.git", "is not known"},
-		"nothing":          {nil, "", "is not known"},
-		"nonsense":         {map[string]string{"PUBLISH_TO": "ftp:a/b"}, "https://github.com/e/f", "PUBLISH_TO"},
-		"no repository":    {map[string]string{"PUBLISH_TO": "github:a"}, "", "no repository"},
-	} {
-		place, err := publish.Open(func(n string) string { return tt.env[n] }, tt.origin)
-		got := fmt.Sprint(err)
-		if err == nil {
-			got = place.Host.Name()
+// TestOtherBytesBack ends in an error when what comes back is never what was
+// sent, and shows nothing.
+func TestOtherBytesBack(t *testing.T) {
+	l := newLab(t)
+	l.server.Spoil("file-1.tar.zst")
+	_, err := l.publish()
+	if fault.KindOf(err) != fault.Machine || !strings.Contains(err.Error(), "file-1.tar.zst was sent 4 times, and other bytes came back") {
+		t.Errorf("%v", err)
+	}
+	if all := l.server.Releases(); len(all) != 1 || !all[0].Draft {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestTagMovesMeanwhile does not publish when the tag is another commit at the
+// last moment, or gone: GitHub would make one.
+func TestTagMovesMeanwhile(t *testing.T) {
+	for _, now := range []string{"", strings.Repeat("e", 40)} {
+		l := newLab(t)
+		l.server.Tags[tag] = now
+		_, err := l.publish()
+		if all := l.server.Releases(); fault.KindOf(err) != fault.Usage || len(all) != 1 || !all[0].Draft || len(l.server.Broken()) > 0 {
+			t.Errorf("%q: %v, %v", now, err, l.server.Broken())
 		}
-		if !strings.Contains(got, tt.want) {
-			t.Errorf("%s: %s", name, got)
+	}
+}
+
+// TestImmutable publishes where nothing can be changed afterwards.
+func TestImmutable(t *testing.T) {
+	l := newLab(t)
+	l.server.Immutable = true
+	for range 2 {
+		if _, err := l.publish(); err != nil {
+			t.Error(err)
 		}
+		l.wantRelease("immutable", 0)
+	}
+}
+
+// TestLongNotes cuts notes that GitHub would refuse.
+func TestLongNotes(t *testing.T) {
+	l := newLab(t)
+	l.params.Notes = strings.Repeat("a line of ä\n", 20000)
+	if _, err := l.publish(); err != nil {
+		t.Fatal(err)
+	}
+	body := l.server.Releases()[0].Body
+	if n := len([]rune(body)); n > 125000 || n < 124900 || !strings.HasSuffix(body, "of ä\n\nThe rest is left out: it is too long.\n") {
+		t.Errorf("%d characters: %q", n, body[max(0, len(body)-100):])
+	}
+}
+
+// TestSaid tells of drafts and what is removed, without what drives terminals.
+func TestSaid(t *testing.T) {
+	l := newLab(t)
+	l.server.Put(testhost.Release{Tag: tag, Draft: true, Assets: []*testhost.Asset{{Name: "a\x1b[31m\nb", State: "uploaded"}}})
+	var out bytes.Buffer
+	l.params.Log = logrus.New()
+	l.params.Log.SetOutput(&out)
+	l.params.Log.SetFormatter(&logrus.JSONFormatter{})
+	if _, err := l.publish(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(out.String(), "removing a b, which") {
+		t.Error(out.String())
 	}
 }
