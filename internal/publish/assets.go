@@ -176,7 +176,7 @@ func (u *publisher) send(ctx context.Context, r *Release, f File) error {
 		return err
 	}
 	if a.Name != f.Name {
-		return fault.New(fault.Usage, "rename the file", "%s published %s as %s", u.host.Name(), f.Name, shown(a.Name))
+		return fault.New(fault.Usage, "rename the file", "%s published %s as %.100q", u.host.Name(), f.Name, a.Name)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -184,7 +184,7 @@ func TestRenamed(t *testing.T) {
 	l := newLab(t)
 	l.server.Mangle = func(name string) string { return "\x1b[31m" + name }
 	_, err := l.publish()
-	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "published file-") || strings.Contains(err.Error(), "\x1b") {
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), `as "\x1b[31m`) || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("%v", err)
 	}
 }
