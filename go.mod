@@ -59,6 +59,8 @@ require (
 	honnef.co/go/tools v0.8.2 // indirect
 )
 
+require go.yaml.in/yaml/v3 v3.0.5 // indirect
+
 // mage, so that `go tool mage` works where there is only Go; staticcheck for
 // `mage lint`, pinned like everything else.
 tool (
