@@ -24,6 +24,7 @@ require (
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // the envelope of the provenance (DSSE), by who specified it
 	github.com/sirupsen/logrus v1.10.2 // given: all messages
 	github.com/ulikunitz/xz v0.5.17 // xz, which every dpkg reads and Go's own library does not have; rpmpack brings it
+	gitlab.com/gitlab-org/api/client-go v1.46.0 // GitLab's own client: packages, releases, merge requests
 	golang.org/x/crypto v0.58.0 // reads SSH keys; Go's own
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // benchfmt reads the result lines of benchmarks, hostile ones too; Go's own
 	golang.org/x/sync v0.24.0 // errgroup
@@ -58,8 +59,6 @@ require (
 	golang.org/x/tools v0.51.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )
-
-require gitlab.com/gitlab-org/api/client-go v1.46.0
 
 require (
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
