@@ -135,6 +135,9 @@ func (r *releasing) writeNotes(bundle bundle, rep report.Report, path string) er
 	p.Verify.Address = r.place.Web
 	if r.key != nil {
 		p.Verify.Kind, p.Verify.Keys, p.Verify.Signer = r.key.Kind, []string{r.key.ID}, r.key.Who
+		if p.Verify.Signer == "" {
+			p.Verify.Signer = "releaser" // who it is stands beside the key in a file of allowed signers
+		}
 		p.Verify.Signature, p.Verify.Public = proof.Sums+r.key.Suffix(), "configs/keys/release/"+r.key.PublicName()
 	}
 	var text strings.Builder

@@ -92,15 +92,16 @@ func Publish(ctx context.Context, h Host, p Params) (Result, error) {
 		p.Parallel = 4
 	}
 	u := &publisher{p: p, host: h, checked: map[string]string{}, sent: map[string]bool{}, waits: waits{sleep: p.Wait, log: p.Log}}
-	var last error
+	last := errors.New("the host does not show what it was sent")
 	for range rounds {
 		done, err := u.round(ctx)
 		if done || ctx.Err() != nil {
 			return u.res, err
 		}
-		if last = err; last == nil {
+		if err == nil {
 			continue
 		}
+		last = err
 		if err := u.waits.before(ctx, h.Name(), err); err != nil {
 			return u.res, err
 		}

@@ -59,7 +59,16 @@ func webOf(said, usual string) string {
 	return usual
 }
 
-// openGitLab is in gitlab.go.
+// openGitLab takes a token of a person or project before the job's, which may
+// publish, but neither mend what an earlier job left nor propose anything.
 func openGitLab(getenv func(string) string, path string) (Place, error) {
-	return Place{}, fault.New(fault.Usage, "PUBLISH_TO=github:owner/name", "publishing to GitLab is not there yet")
+	p := GitLabParams{Project: path, API: getenv("CI_API_V4_URL"), Token: getenv("GITLAB_TOKEN")}
+	if p.Token == "" {
+		p.Token, p.Job = getenv("CI_JOB_TOKEN"), true
+	}
+	g, err := NewGitLab(p)
+	if err != nil {
+		return Place{}, err
+	}
+	return Place{Host: g, Requests: g, Kind: "gitlab", Web: strings.TrimSuffix(webOf(getenv("CI_SERVER_URL"), "https://gitlab.com"), "/") + "/" + path}, nil
 }
