@@ -98,6 +98,9 @@ func (p Params) lines() ([]kernels.Line, error) {
 // names, or else the one that the tag does.
 func LineOf(f kernels.File, kernel, tag string) (kernels.Line, error) {
 	const hint = "name a tag after its line, as v5.4.302-bzmage, or set KERNEL"
+	if kernel == "" && tag == "" {
+		return kernels.Line{}, fault.New(fault.Usage, "KERNEL="+f.Lines[0].Name, "the pipeline is for no tag, and KERNEL is not set")
+	}
 	if kernel == "" {
 		if l, ok := f.LineOfTag(tag); ok {
 			return l, nil

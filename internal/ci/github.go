@@ -14,18 +14,20 @@ type entry struct {
 	Toolchain string `json:"toolchain,omitempty"`
 }
 
-// GitHub writes one line of JSON: for each role its jobs, for
-// `matrix: {include: ...}`. What is slow is left out unless it is scheduled:
-// GitHub has no jobs that a person starts.
+// GitHub writes one line of JSON: the entries of a matrix for each job of the
+// workflow, all that is verified in one. What is slow is left out unless it is
+// scheduled: GitHub has no jobs that a person starts.
 func GitHub(w io.Writer, jobs []Job, scheduled bool) error {
-	matrices := map[string][]entry{}
-	for _, role := range Roles() {
-		matrices[role] = []entry{}
-	}
+	matrices := map[string][]entry{Checkpatch: {}, Build: {}, Verify: {}, Reproduce: {}}
 	for _, j := range jobs {
-		if j.Role != Slow || scheduled {
-			matrices[j.Role] = append(matrices[j.Role], entry{j.Kernel, j.Arch, j.Flavour, j.Toolchain})
+		role := j.Role
+		switch {
+		case role == Slow && !scheduled:
+			continue
+		case role == Slow || role == Coverage:
+			role = Verify
 		}
+		matrices[role] = append(matrices[role], entry{j.Kernel, j.Arch, j.Flavour, j.Toolchain})
 	}
 	return json.NewEncoder(w).Encode(matrices)
 }
