@@ -25,6 +25,7 @@ require (
 	github.com/sirupsen/logrus v1.10.2 // given: all messages
 	github.com/ulikunitz/xz v0.5.17 // xz, which every dpkg reads and Go's own library does not have; rpmpack brings it
 	gitlab.com/gitlab-org/api/client-go v1.46.0 // GitLab's own client: packages, releases, merge requests
+	go.yaml.in/yaml/v3 v3.0.5 // GitLab's pipelines; gopkg.in/yaml.v3 is not kept any more, this is YAML's own people's; links nothing else
 	golang.org/x/crypto v0.58.0 // reads SSH keys; Go's own
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // benchfmt reads the result lines of benchmarks, hostile ones too; Go's own
 	golang.org/x/sync v0.24.0 // errgroup
