@@ -24,6 +24,8 @@ require (
 	github.com/secure-systems-lab/go-securesystemslib v0.11.1 // the envelope of the provenance (DSSE), by who specified it
 	github.com/sirupsen/logrus v1.10.2 // given: all messages
 	github.com/ulikunitz/xz v0.5.17 // xz, which every dpkg reads and Go's own library does not have; rpmpack brings it
+	gitlab.com/gitlab-org/api/client-go v1.46.0 // GitLab's own client: packages, releases, merge requests
+	go.yaml.in/yaml/v3 v3.0.5 // GitLab's pipelines; gopkg.in/yaml.v3 is not kept any more, this is YAML's own people's; links nothing else
 	golang.org/x/crypto v0.58.0 // reads SSH keys; Go's own
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // benchfmt reads the result lines of benchmarks, hostile ones too; Go's own
 	golang.org/x/sync v0.24.0 // errgroup
@@ -48,13 +50,17 @@ require (
 require (
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/cloudflare/circl v1.6.3 // indirect
-	github.com/google/go-querystring v1.1.0 // indirect
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
 	github.com/klauspost/pgzip v1.2.6 // indirect
 	github.com/xeipuuv/gojsonpointer v0.0.0-20180127040702-4e3ac2762d5f // indirect
 	github.com/xeipuuv/gojsonreference v0.0.0-20180127040603-bd5ef7bd5415 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/time v0.14.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )

@@ -10,6 +10,8 @@ import (
 
 	// mage:import cache
 	_ "bzmage/internal/target/cache"
+	// mage:import ci
+	_ "bzmage/internal/target/ci"
 	// mage:import config
 	_ "bzmage/internal/target/config"
 	// mage:import kernels
@@ -62,6 +64,9 @@ func Test(ctx context.Context) error { return target.Test(ctx) }
 
 // TestSlow runs what CI has no time for: planted flaws, coverage, a debug kernel.
 func TestSlow(ctx context.Context) error { return target.TestSlow(ctx) }
+
+// TestPipeline runs .gitlab-ci.yml whole on this machine, up to a release on a server of its own.
+func TestPipeline(ctx context.Context) error { return target.TestPipeline(ctx) }
 
 // Bench measures bzmage beside plain tooling; -write: into docs/performance.md.
 func Bench(ctx context.Context, write *bool) error { return target.Bench(ctx, write) }

@@ -21,7 +21,6 @@ type Arch struct {
 	Targets  []string // make targets that give the images
 	Images   []Image  // what they leave
 	QEMU     string   // the emulator
-
 	Emulator Packages // of the emulator
 	Machine  string   // QEMU's -machine
 	CPUs     []CPU    // the CPU model by release, the first that matches
@@ -88,6 +87,7 @@ func All() []Arch {
 			GCC:      Packages{"apt-get": "gcc-aarch64-linux-gnu", "dnf": "gcc-aarch64-linux-gnu", "pacman": "aarch64-linux-gnu-gcc", "zypper": "cross-aarch64-gcc13"},
 			Binutils: Packages{"apt-get": "binutils-aarch64-linux-gnu", "dnf": "binutils-aarch64-linux-gnu", "pacman": "aarch64-linux-gnu-binutils", "zypper": "cross-aarch64-binutils"},
 			LibC:     Packages{"apt-get": "libc6-dev-arm64-cross", "dnf": "sysroot-aarch64-fc42-glibc", "pacman": "aarch64-linux-gnu-glibc", "zypper": "cross-aarch64-glibc-devel"},
+			Targets:  []string{"Image", "Image.gz"},
 			Images: []Image{
 				{Name: "Image", Path: "arch/arm64/boot/Image", Boot: true},
 				{Name: "Image.gz", Path: "arch/arm64/boot/Image.gz"},

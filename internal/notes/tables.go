@@ -3,6 +3,7 @@ package notes
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"bzmage/internal/plain"
@@ -51,6 +52,9 @@ func Sizes(now release.Release, before *release.Release) []Size {
 	}
 	var list []Size
 	for _, f := range now.Files {
+		if f.Kind == release.Report {
+			continue // about one run of many
+		}
 		list = append(list, Size{Name: f.Name, Now: f.Size, Was: was[place(f, now)]})
 	}
 	return list
@@ -64,8 +68,14 @@ func place(f release.File, r release.Release) string {
 			name = strings.ReplaceAll(name, part, "*")
 		}
 	}
+	if f.Kind == release.PackageFile {
+		name = reRevision.ReplaceAllString(name, "*")
+	}
 	return f.Kind + " " + f.Arch + " " + name
 }
+
+// reRevision matches the revision of a package, which is a date.
+var reRevision = regexp.MustCompile(`[0-9]{14}`)
 
 func sizes(p Params) section {
 	s := section{room: roomSizes, title: "Sizes"}

@@ -131,10 +131,7 @@ func (r *releasing) askGit(ctx context.Context) (string, error) {
 // chooseTag returns the tag of HEAD that the release is of.
 func (r *releasing) chooseTag(tags []string) (string, error) {
 	own := r.p.File.TagsOf(r.line.Name, tags)
-	want := r.p.getenv("CI_COMMIT_TAG") // GitLab's
-	if want == "" && r.p.getenv("GITHUB_REF_TYPE") == "tag" {
-		want = r.p.getenv("GITHUB_REF_NAME")
-	}
+	want := r.p.pipelineTag()
 	hint := "git tag -a v" + r.line.Release + r.line.LocalVersion + " -m 'linux " + r.line.Release + r.line.LocalVersion + "'"
 	switch {
 	case want != "":

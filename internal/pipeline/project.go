@@ -57,6 +57,8 @@ func Stages() []Stage {
 		{"initramfs", "verify/*.go and cmd/procrand, per arch", "an initramfs whose /init is the checks"},
 		{"boot", "an image and an initramfs", "a verdict about those exact bytes"},
 		{"report", "verdicts", "build/reports/<line>: verdict.json, junit.xml, verdict.ktap, console logs"},
+		{"package", "targets that passed", "build/release/<line>/<tag>: images, archives, packages, sums, signature, SBOM, provenance"},
+		{"publish", "the folder of a release", "a release of GitHub or GitLab with these very files"},
 		{"reproduce", "the files of a build", "whether a second build elsewhere gives the same bytes, and what differs: reproduce.json"},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"bzmage/internal/release"
 	"bzmage/internal/repo"
 	"bzmage/internal/sign"
+	"bzmage/internal/trace"
 )
 
 // lookBefore finds the release before this one: its series and pin in git, and
@@ -93,7 +94,8 @@ func (r *releasing) filesBefore() []release.File {
 }
 
 // publish puts the folder up.
-func (r *releasing) publish(ctx context.Context, dir string, rel release.Release) (publish.Result, error) {
+func (r *releasing) publish(ctx context.Context, dir string, rel release.Release) (_ publish.Result, err error) {
+	defer trace.Stage(&ctx, "publish")(&err)
 	text, err := os.ReadFile(dir + ".md")
 	if err != nil {
 		return publish.Result{}, fault.New(fault.Machine, "run the same again", "read the notes: %w", err)

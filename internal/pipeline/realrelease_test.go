@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +13,9 @@ import (
 
 	"bzmage/internal/arch"
 	"bzmage/internal/fault"
+	"bzmage/internal/kernels"
 	"bzmage/internal/testhost"
+	"bzmage/internal/unpack"
 )
 
 // TestRealRelease61 takes line 6.1 from its tag to a published release, on a
@@ -21,7 +25,50 @@ func TestRealRelease61(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and boots two kernels: 6 minutes on two cores")
 	}
-	releaseLine(t, "6.1")
+	releaseLine(t, testProject(t, "6.1", ""))
+}
+
+// TestRealRelease54 is the same for the 5.4 tree that KERNEL_SOURCE names: a
+// server in the test has it as a tarball, which kernels.toml pins there.
+func TestRealRelease54(t *testing.T) {
+	source := os.Getenv("KERNEL_SOURCE")
+	release, err := unpack.Release(t.Context(), source)
+	if testing.Short() || source == "" || err != nil || !strings.HasPrefix(release, "5.4.") {
+		t.Skip("KERNEL_SOURCE is no 5.4 tree")
+	}
+	p := testProject(t, "5.4", "")
+	tarball := p.build("linux-" + release + ".tar.xz")
+	if err := os.MkdirAll(p.build(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("tar", "-C", source, "--transform", "s,^[.],linux-"+release+",", "-I", "xz -0 -T0", "-cf", tarball, ".")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sum, err := hashOf(tarball)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(p.build())))
+	t.Cleanup(server.Close)
+	path := p.path("configs", "kernels.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned, err := kernels.Pin(string(text), "5.4", release, sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned = strings.ReplaceAll(pinned, "https://cdn.kernel.org/pub/linux/kernel/v{major}.x/", server.URL+"/")
+	pinned = strings.Replace(pinned, `patches = "patches/5.4"`, "patches = \"patches/5.4\"\ndemand = [\"pinned\"]", 1)
+	if err := os.WriteFile(path, []byte(pinned), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if p.File, err = kernels.Load(path); err != nil {
+		t.Fatal(err)
+	}
+	releaseLine(t, p)
 }
 
 // shop is a checkout with a tag, a key and a server.
@@ -33,9 +80,9 @@ type shop struct {
 	tag    string
 }
 
-func newShop(t *testing.T, line string, settings ...string) *shop {
+func newShop(t *testing.T, p Project) *shop {
 	t.Helper()
-	s := &shop{t: t, p: testProject(t, line, "", settings...), server: testhost.NewGitHub(), tag: "v" + line + "-test"}
+	s := &shop{t: t, p: p, server: testhost.NewGitHub()}
 	t.Cleanup(s.server.Close)
 	key := filepath.Join(t.TempDir(), "key")
 	s.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "releaser", "-f", key)
@@ -98,8 +145,8 @@ func (s *shop) preflight(f func(*releasing) []gate) (string, error) {
 	return b.String(), err
 }
 
-func releaseLine(t *testing.T, line string, settings ...string) {
-	s := newShop(t, line, settings...)
+func releaseLine(t *testing.T, p Project) {
+	s, line := newShop(t, p), p.Settings.Kernel
 	t.Run("gates", func(t *testing.T) { s.t = t; wantGates(t, s, line) })
 	s.t = t
 	if t.Failed() {

@@ -65,9 +65,9 @@ type publisher struct {
 	p      Params
 	host   Host
 	waits  *waits
-	began  bool // this run made the draft
-	ending bool // this run proved the draft, and asked for it to be shown
-	best   int  // the most files that were right there
+	draft  *Release // that this run made; the host may not show it yet
+	ending bool     // this run proved the draft, and asked for it to be shown
+	best   int      // the most files that were right there
 
 	mu      sync.Mutex
 	checked map[string]string // asset: the sha256 that was wanted and came back
@@ -107,7 +107,7 @@ func Publish(ctx context.Context, h Host, p Params) (Result, error) {
 func (u *publisher) rounds(ctx context.Context) error {
 	var last error
 	for idle := 0; idle < idleRounds; idle++ {
-		began, best := u.began, u.best
+		drafted, best := u.draft != nil, u.best
 		done, err := u.round(ctx)
 		if ctx.Err() != nil && (err != nil || !done) {
 			return fmt.Errorf("publish to %s: %w", u.host.Name(), context.Cause(ctx))
@@ -115,7 +115,7 @@ func (u *publisher) rounds(ctx context.Context) error {
 		if done || final(err) {
 			return err
 		}
-		if u.began != began || u.best > best {
+		if u.draft != nil && !drafted || u.best > best {
 			idle = -1
 			u.waits.again()
 		}
@@ -140,11 +140,13 @@ func (u *publisher) round(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if r == nil {
+	if r == nil && u.draft == nil {
 		u.say("making a draft of %s", u.p.Tag)
-		_, err = u.host.Create(ctx, u.p.Description)
-		u.began = u.began || err == nil
+		u.draft, err = u.host.Create(ctx, u.p.Description)
 		return false, err // the next round sees it, or an older one
+	}
+	if r == nil {
+		r = u.draft
 	}
 	if !r.Draft {
 		return u.published(ctx, r)

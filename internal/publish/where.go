@@ -72,14 +72,27 @@ func openGitHub(getenv func(string) string, path string) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	web := getenv("GITHUB_SERVER_URL")
-	if web == "" {
-		web = "https://github.com"
-	}
-	return Place{Host: g, Requests: g, Kind: "github", Web: strings.TrimSuffix(web, "/") + "/" + path}, nil
+	return Place{Host: g, Requests: g, Kind: "github", Web: webOf(getenv("GITHUB_SERVER_URL"), "https://github.com", path)}, nil
 }
 
-// openGitLab is in gitlab.go.
-func openGitLab(func(string) string, string) (Place, error) {
-	return Place{}, fault.New(fault.Usage, "PUBLISH_TO=github:owner/name", "publishing to GitLab is not there yet")
+// openGitLab takes a token of a person or project before the job's, which may
+// publish, but neither mend what an earlier job left nor propose anything.
+func openGitLab(getenv func(string) string, path string) (Place, error) {
+	p := GitLabParams{Project: path, API: getenv("CI_API_V4_URL"), Token: getenv("GITLAB_TOKEN")}
+	if p.Token == "" {
+		p.Token, p.Job = getenv("CI_JOB_TOKEN"), true
+	}
+	g, err := NewGitLab(p)
+	if err != nil {
+		return Place{}, err
+	}
+	return Place{Host: g, Requests: g, Kind: "gitlab", Web: webOf(getenv("CI_SERVER_URL"), "https://gitlab.com", path)}, nil
+}
+
+// webOf is the address of a repository for people.
+func webOf(said, usual, path string) string {
+	if said == "" {
+		said = usual
+	}
+	return strings.TrimSuffix(said, "/") + "/" + path
 }

@@ -79,7 +79,24 @@ func compare(a, b string) ([]string, error) {
 	}
 	e := explainer{vmlinux: func() (*symbols, error) { return openSymbols(filepath.Join(filepath.Dir(a), "vmlinux")) }}
 	e.explain("", x, y)
-	return e.result(), nil
+	if !e.image {
+		return e.result(), nil
+	}
+	return slices.Concat(byKernel(a, b), e.result()), nil
+}
+
+// byKernel tells what the vmlinux files beside two images say of their
+// difference: they have the symbols. The image is told to differ in any case,
+// and vmlinux on its own account.
+func byKernel(a, b string) []string {
+	const most = 3
+	x, y, err := readBoth(filepath.Join(filepath.Dir(a), "vmlinux"), filepath.Join(filepath.Dir(b), "vmlinux"))
+	if err != nil || !magic(0, "\x7fELF")(x) || !magic(0, "\x7fELF")(y) {
+		return nil
+	}
+	var e explainer
+	e.explain("by vmlinux: ", x, y)
+	return e.where[:min(most, len(e.where))]
 }
 
 const regular = "a file"

@@ -157,6 +157,31 @@ func TestCauseBeforeBuildID(t *testing.T) {
 	want(t, places[1:], `^section \.note\.gnu\.build-id: `)
 }
 
+// A leak that is longer on one side moves what is behind it: it is named all
+// the same, before all that only refers to what has moved.
+func TestCauseOfWhatMoved(t *testing.T) {
+	const head = "__attribute__((noipa)) int use(const void *); int far[1000] = {1}; int caller(void) { return use(far) + use(caller); }\n"
+	const tail = "const char behind[] = \"what comes behind it\"; const char *at = behind; int last(void) { return use(behind) + use(at); }\n"
+	other := "__attribute__((noipa)) int use(const void *p) { return p != 0; } int main(void) { return caller() + last(); }\n"
+	with := func(leak string) string { return head + leak + tail + other }
+	for _, cc := range []string{"gcc", "aarch64-linux-gnu-gcc"} {
+		a, b := compileC(t, cc, with(`const char leak[] = "built in /a";`), with(`const char leak[] = "built in /a/folder/that/is/a/good/deal/longer/than/the/first/one";`), "-fno-toplevel-reorder")
+		places := where(t, a, b)
+		if !strings.HasPrefix(places[0], `section .rodata, symbol leak: 12 and 65 bytes: "built in /a" and "built in /a/folder/`) {
+			t.Errorf("%s: the first place is %s", cc, places[0])
+		}
+		want(t, places, `^section \.rodata, in the second only: the text "built in /a/folder/that`)
+
+		a, b = compileC(t, cc, with(`int said(void) { return use("said in /a"); }`), with(`int said(void) { return use("said in /a/folder/that/is/a/good/deal/longer/than/the/first/one"); }`), "-fno-toplevel-reorder")
+		places = where(t, a, b)
+		if len(places) < 2 || !strings.Contains(places[0]+places[1], `only: the text "said in /a"`) {
+			t.Errorf("%s: %q", cc, places)
+		}
+	}
+	a, b := compileC(t, "gcc", with(""), with("int more = 1;"), "-fno-toplevel-reorder")
+	want(t, where(t, a, b), `^section \.data, symbol more, in the second only$`)
+}
+
 func TestText(t *testing.T) {
 	a := "# top\nCONFIG_A=y\nCONFIG_B=\"one\"\nCONFIG_C=y\n"
 	for _, tt := range []struct{ b, want string }{

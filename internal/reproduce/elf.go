@@ -126,7 +126,15 @@ func (e *explainer) elf(label string, a, b []byte) error {
 	if x.FileHeader != y.FileHeader {
 		e.add(label, "ELF header: %s and %s", header(x), header(y))
 	}
-	for _, p := range pairs(x, y) {
+	list := pairs(x, y)
+	other, err := readSymbols(y)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(syms.all, other.all) || slices.ContainsFunc(list, moved) {
+		e.causes(label, x, y, syms, other)
+	}
+	for _, p := range list {
 		e.section(label, p, syms)
 	}
 	return nil
@@ -167,6 +175,12 @@ func pairs(x, y *elf.File) []pair {
 	}
 	slices.SortStableFunc(list, func(p, q pair) int { return p.rank() - q.rank() })
 	return list
+}
+
+// moved says that a section has another size or place: what differs in it, and
+// in all that refers to it, may just have moved.
+func moved(p pair) bool {
+	return p.a == nil || p.b == nil || p.rank() == 0 && (p.a.Size != p.b.Size || p.a.Addr != p.b.Addr)
 }
 
 func (p pair) rank() int {

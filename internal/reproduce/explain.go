@@ -17,6 +17,7 @@ import (
 // explainer collects where two contents differ.
 type explainer struct {
 	vmlinux func() (*symbols, error) // of the kernel beside the file, for images without symbols
+	image   bool                     // it is such an image
 	where   []string
 	more    int // places that were found and are not listed
 	depth   int

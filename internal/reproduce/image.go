@@ -8,6 +8,7 @@ import (
 // rawKernel tells where an image differs that is the kernel as it lies in
 // memory, from _text on: arm64's Image, which objcopy makes of vmlinux.
 func (e *explainer) rawKernel(label string, a, b []byte) error {
+	e.image = true
 	e.bytes(label, a, b, func(off int) string {
 		k, err := e.vmlinux()
 		if err != nil || k.text == 0 {
@@ -21,6 +22,7 @@ func (e *explainer) rawKernel(label string, a, b []byte) error {
 // bzImage tells which part of an x86 image differs, and looks into the kernel
 // that is compressed in it. The fields are those of Documentation/x86/boot.rst.
 func (e *explainer) bzImage(label string, a, b []byte) error {
+	e.image = true
 	x, y := openBzImage(a), openBzImage(b)
 	before := e.found()
 	e.part(label, "the set-up code: ", x.setup, y.setup)

@@ -52,6 +52,27 @@ func TestRawImage(t *testing.T) {
 	}
 }
 
+// Where two kernels differ, their images are told by them first.
+func TestImageByKernel(t *testing.T) {
+	a, b := kernels(t, func(_ []byte, side int) []byte {
+		image := make([]byte, 4096)
+		copy(image[0x38:], "ARM\x64")
+		image[100] = byte(side)
+		return image
+	})
+	text, err := os.ReadFile(filepath.Join(b, "vmlinux"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b, "vmlinux"), bytes.Replace(text, []byte("by one"), []byte("by two"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Compare(a, b, []string{"f"})
+	if err != nil || len(d) != 1 || len(d[0].Where) != 2 || !strings.HasPrefix(d[0].Where[0], "by vmlinux: section .rodata: ") {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
 // bzImageOf packs a kernel as Documentation/x86/boot.rst says.
 func bzImageOf(setup string, payload []byte) []byte {
 	image := make([]byte, 5*512+16)

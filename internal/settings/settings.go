@@ -25,6 +25,7 @@ import (
 // Settings are the user's choices, checked.
 type Settings struct {
 	Kernel       string      // name of a line; empty: the first that can be had
+	Lines        []string    // names of lines that a pipeline is for; empty: all
 	Archs        []arch.Arch // at least one
 	Flavour      string
 	Toolchain    toolchain.Toolchain
@@ -48,6 +49,7 @@ type Row struct{ Name, Values, Default, Text string }
 func Table() []Row {
 	return []Row{
 		{"KERNEL", "a line of configs/kernels.toml", "the first whose source can be had", "the kernel line; when set, no other is ever taken"},
+		{"BZMAGE_LINES", "lines of configs/kernels.toml", "all", "the lines that `ci:matrix` makes jobs for"},
 		{"ARCH", strings.Join(append(arch.Names(), "all"), ", "), "all", "what to build for"},
 		{"FLAVOUR", "a flavour of configs/kernels.toml", "release", "the variant of the config"},
 		{"TOOLCHAIN", toolchain.Values, "gcc", "what compiles the kernel, its host programs too"},
@@ -87,6 +89,10 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	if _, ok := file.Line(s.Kernel); s.Kernel != "" && !ok {
 		return s, unknown("KERNEL", s.Kernel, file.LineNames())
 	}
+	var err error
+	if s.Lines, err = readLines(getenv("BZMAGE_LINES"), file); err != nil {
+		return s, err
+	}
 	if s.Flavour == "" {
 		s.Flavour = "release"
 	}
@@ -97,7 +103,6 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 	if s.Toolchain, ok = toolchain.Parse(getenv("TOOLCHAIN")); !ok {
 		return s, fault.New(fault.Usage, "TOOLCHAIN=llvm", "unknown TOOLCHAIN=%s; there are %s", getenv("TOOLCHAIN"), toolchain.Values)
 	}
-	var err error
 	if s.Offline, err = readOffline(getenv("OFFLINE")); err != nil {
 		return s, err
 	}
@@ -131,6 +136,17 @@ func Read(getenv func(string) string, file kernels.File) (Settings, error) {
 
 func unknown(name, value string, known []string) error {
 	return fault.New(fault.Usage, name+"="+known[0], "unknown %s=%s; there are %s", name, value, strings.Join(known, ", "))
+}
+
+// readLines reads names of lines, with commas or blanks between them.
+func readLines(value string, file kernels.File) ([]string, error) {
+	names := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, n := range names {
+		if _, ok := file.Line(n); !ok {
+			return nil, unknown("BZMAGE_LINES", n, file.LineNames())
+		}
+	}
+	return names, nil
 }
 
 func readArch(value string) ([]arch.Arch, error) {

@@ -71,3 +71,15 @@ func TestUnknownValuesAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestLines(t *testing.T) {
+	for value, want := range map[string]string{"": "", "6.1": "6.1", "5.4, 6.1": "5.4+6.1", "6.1 5.4": "6.1+5.4"} {
+		s, err := Read(env("BZMAGE_LINES="+value), file(t))
+		if got := strings.Join(s.Lines, "+"); err != nil || got != want {
+			t.Errorf("%q: %s, %v", value, got, err)
+		}
+	}
+	if _, err := Read(env("BZMAGE_LINES=6.1 4.4"), file(t)); err == nil || !strings.Contains(err.Error(), "BZMAGE_LINES=4.4; there are 5.4, 6.1") {
+		t.Errorf("an unknown line: %v", err)
+	}
+}
