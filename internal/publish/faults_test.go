@@ -107,6 +107,7 @@ func TestKilled(t *testing.T) {
 						t.Errorf("killed at %d: %v", n, err)
 					}
 					kill()
+					l.server.Idle()
 				}
 				l.server.Break(nil)
 				l.host = l.connect(l.server.Token)

@@ -150,8 +150,12 @@ func TestGitLabFaults(t *testing.T) {
 			}
 			return testhost.Answer
 		})
+		// One at a time: what is still on its way would come after the next run.
+		p.params.Parallel = 1
 		_, _ = publish.Publish(ctx, p.host, p.params) // ended on purpose
 		kill()
+		p.server.Idle()
+		p.params.Parallel = 0
 		p.server.Break(nil)
 		if _, err := p.publish(); err != nil {
 			t.Errorf("killed at %d: %v", at, err)

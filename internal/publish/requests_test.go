@@ -81,6 +81,7 @@ func TestRequestsKilled(t *testing.T) {
 			t.Errorf("killed at %d: %v", n, err)
 		}
 		kill()
+		l.server.Idle()
 		if err := all(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -104,6 +105,14 @@ func TestProposeAmongOthers(t *testing.T) {
 	}
 	all := l.server.Proposals()
 	if len(all) != 7 || all[6].Title != "new" || all[6].Base != "main" || all[0].Title != "of a fork 0" || all[5].Title != "closed" || len(all[6].Body) > 65536 {
+		t.Errorf("%+v", all)
+	}
+	// Only the base is another one.
+	p := publish.Proposal{Branch: "b", Base: "next", Title: all[6].Title, Body: all[6].Body}
+	if _, err := l.host.Propose(t.Context(), p); err != nil {
+		t.Error(err)
+	}
+	if all := l.server.Proposals(); len(all) != 7 || all[6].Base != "next" {
 		t.Errorf("%+v", all)
 	}
 }

@@ -45,7 +45,8 @@ const most = 64 << 20
 // broke has answer answer, or not, as [GitHub.Break] says.
 func (g *GitHub) broke(answer func(w http.ResponseWriter, r *http.Request, body []byte)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mode := g.mode(r)
+		mode, done := g.begin(r)
+		defer done()
 		if g.refuse(w, r, mode) {
 			return
 		}
@@ -64,19 +65,20 @@ func (g *GitHub) broke(answer func(w http.ResponseWriter, r *http.Request, body 
 	})
 }
 
-// mode counts a request, and says what becomes of it.
-func (g *GitHub) mode(r *http.Request) Mode {
+// begin counts a request, and says what becomes of it.
+func (g *GitHub) begin(r *http.Request) (mode Mode, done func()) {
 	if strings.HasPrefix(r.URL.Path, control) {
-		return Answer
+		return Answer, func() {}
 	}
 	g.mu.Lock()
 	g.n++
+	g.busy++
 	n, fault := g.n, g.fault
 	g.mu.Unlock()
-	if fault == nil {
-		return Answer
+	if fault != nil {
+		mode = fault(n, r)
 	}
-	return fault(n, r)
+	return mode, func() { g.mu.Lock(); defer g.mu.Unlock(); g.busy-- }
 }
 
 // locked does f alone, and looks at what all can see then.

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Asset is a file of a release.
@@ -54,6 +55,7 @@ type GitHub struct {
 	mu       sync.Mutex
 	fault    func(n int, r *http.Request) Mode
 	n        int
+	busy     int // requests that are being answered
 	next     int64
 	releases []*Release
 	proposed []*Request
@@ -105,6 +107,16 @@ func (g *GitHub) Break(f func(n int, r *http.Request) Mode) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.fault, g.n = f, 0
+}
+
+// Idle waits until no request is being answered: a client that was killed does
+// not wait for what it asked for, which is done all the same.
+func (g *GitHub) Idle() { idle(func() int { g.mu.Lock(); defer g.mu.Unlock(); return g.busy }) }
+
+func idle(busy func() int) {
+	for end := time.Now().Add(5 * time.Second); busy() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Releases returns what is there.

@@ -24,6 +24,7 @@ type GitLab struct {
 
 	mu       sync.Mutex
 	n        int
+	busy     int // requests that are being answered
 	next     int64
 	fault    func(n int, r *http.Request) Mode
 	files    map[string][]*Asset // by tag
@@ -59,6 +60,9 @@ func (g *GitLab) Break(f func(n int, r *http.Request) Mode) {
 	defer g.mu.Unlock()
 	g.fault = f
 }
+
+// Idle waits until no request is being answered.
+func (g *GitLab) Idle() { idle(func() int { g.mu.Lock(); defer g.mu.Unlock(); return g.busy }) }
 
 // Broken returns the rules that were broken.
 func (g *GitLab) Broken() []string { g.mu.Lock(); defer g.mu.Unlock(); return slices.Clone(g.broken) }
@@ -103,8 +107,10 @@ func (g *GitLab) newest(tag, name string) *Asset {
 func (g *GitLab) serve(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	g.n++
+	g.busy++
 	n, fault := g.n, g.fault
 	g.mu.Unlock()
+	defer func() { g.mu.Lock(); defer g.mu.Unlock(); g.busy-- }()
 	mode := Answer
 	if fault != nil {
 		mode = fault(n, r)
