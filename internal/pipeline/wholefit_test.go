@@ -82,7 +82,7 @@ func TestWholePipelineResult(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	if strings.Contains(resultOf(out, "checkpatch 6x1"), "PASS") {
+	if resultOf(strings.ReplaceAll(out, "6.1", "6x1"), "checkpatch 6.1") != "not run" {
 		t.Error("a name is taken for a pattern")
 	}
 }
