@@ -168,6 +168,30 @@ func TestNoEnd(t *testing.T) {
 	}
 }
 
+// TestLastOfTheHour asks on when a server says that this was the last request
+// of the hour: its clock may be another one, and it refuses by itself.
+func TestLastOfTheHour(t *testing.T) {
+	l := newLab(t)
+	n := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n++
+		w.Header().Set("X-RateLimit-Limit", "60")
+		w.Header().Set("X-RateLimit-Remaining", "0")
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(time.Now().Add(time.Hour).Unix()))
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer s.Close()
+	h := l.connect("", func(p *publish.GitHubParams) { p.API, p.Upload = s.URL, s.URL })
+	for range 3 {
+		if r, err := h.Find(t.Context(), tag); r != nil || err != nil {
+			t.Errorf("%v, %v", r, err)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) {

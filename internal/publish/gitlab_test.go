@@ -94,6 +94,7 @@ func TestGitLabDraft(t *testing.T) {
 	}
 	p.server.Put(tag, "file-0.tar.zst", []byte("old"))
 	p.server.Put(tag, "file-0.tar.zst", right)
+	p.server.Put(tag, "file-0.tar.zst", right)
 	p.server.Put(tag, "file-1.tar.zst", []byte("wrong"))
 	p.server.Put(tag, "old.deb", []byte("x"))
 	res, err := p.publish()
@@ -101,6 +102,23 @@ func TestGitLabDraft(t *testing.T) {
 		t.Errorf("%+v, %v, %d files", res, err, p.server.Files(tag))
 	}
 	p.wantRelease("a draft")
+}
+
+// TestGitLabSurplus links to no file that was removed.
+func TestGitLabSurplus(t *testing.T) {
+	p := newProject(t, false)
+	for _, f := range p.params.Files {
+		text, err := os.ReadFile(filepath.Join(p.params.Dir, f.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.server.Put(tag, f.Name, text)
+	}
+	p.server.Put(tag, "old.deb", []byte("x"))
+	if res, err := p.publish(); err != nil || len(res.Uploaded) != 0 || len(res.Replaced) != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	p.wantRelease("all but one too many")
 }
 
 // TestGitLabFaults is TestFaults for GitLab.

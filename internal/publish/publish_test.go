@@ -84,6 +84,26 @@ func TestPublishedIsKept(t *testing.T) {
 	}
 }
 
+// TestWaySpoils does not call a published release another one because of one
+// bad download.
+func TestWaySpoils(t *testing.T) {
+	l := newLab(t)
+	if _, err := l.publish(); err != nil {
+		t.Fatal(err)
+	}
+	spoilt := 0
+	l.server.Break(func(_ int, r *http.Request) testhost.Mode {
+		if r.URL.Query().Has("signature") && spoilt == 0 {
+			spoilt++
+			return testhost.Spoilt
+		}
+		return testhost.Answer
+	})
+	if res, err := l.publish(); err != nil || !res.Kept || spoilt == 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
 // TestDraftIsFinished goes on with what an earlier run left: right, cut short,
 // of another size, other bytes, not ours; and leaves a younger draft alone.
 func TestDraftIsFinished(t *testing.T) {
@@ -94,7 +114,7 @@ func TestDraftIsFinished(t *testing.T) {
 	l.server.Put(testhost.Release{Tag: "v5", Draft: true})
 	l.server.Put(testhost.Release{Tag: tag, Draft: true, Body: "old notes", Assets: []*testhost.Asset{
 		{Name: "file-0.tar.zst", State: "uploaded", Body: l.body(0)},
-		{Name: "file-1.tar.zst", State: "starter"},
+		{Name: "file-1.tar.zst", State: "starter", Body: l.body(1)},
 		{Name: "file-2.tar.zst", State: "uploaded", Body: same},
 		{Name: "SHA256SUMS.asc", State: "uploaded", Body: l.body(3)[1:]},
 		{Name: "old.deb", State: "uploaded", Body: []byte("x")},
@@ -150,7 +170,7 @@ func TestRemoveOfPublished(t *testing.T) {
 // TestLag makes one draft, though the list does not show it at first.
 func TestLag(t *testing.T) {
 	l := newLab(t)
-	l.server.Lag = 3
+	l.server.Lag = 1000
 	if _, err := l.publish(); err != nil {
 		t.Error(err)
 	}
