@@ -74,8 +74,8 @@ func (t Target) debug() ([]entry, error) {
 	}
 	list = append(list, vmlinux)
 	id, err := buildid.OfFile(vmlinux.from)
-	if errors.Is(err, buildid.ErrNone) && t.BuildID == "" {
-		return sorted(list), nil
+	if err != nil && t.BuildID == "" {
+		return sorted(list), nil // none that a debugger could go by
 	}
 	if err != nil {
 		return nil, fault.New(fault.Build, "build again", "%w", err)
